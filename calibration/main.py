@@ -1,0 +1,115 @@
+"""``effad-calibrate``: fit a recipe to the good parts of this lot, in this light."""
+
+import argparse
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress
+
+from calibration.frames import held_out
+from calibration.measure import Choice, measure
+from models import bundle as bundles
+from models.engine import Engine
+from models.errors import InputError, reports_input_errors
+from models.precision import Precision, has_bf16
+from models.recipe import RECIPE, Recipe, relative
+from models.records import first_fault
+
+
+def run_command(args: argparse.Namespace) -> int:
+    folder: Path = args.recipe
+    old = Recipe.read(folder / RECIPE) if (folder / RECIPE).exists() else None
+    if old is None and args.bundle is None:
+        raise InputError(f"{folder}: no recipe here yet; name its bundle with --bundle FOLDER")
+    fresh = _asked(args, folder, old)
+    bundle = bundles.load(args.bundle or folder / old.bundle)  # type: ignore[union-attr]
+    frames = held_out(args.images, bundle.manifest)
+    if frames.left_out:
+        print(f"{frames.left_out} images were trained on and are left out")
+    choice = Choice(
+        alpha=fresh.alpha,
+        device="cpu",
+        precision=args.precision,
+        false_reject_rate=args.target_false_reject,
+        region=fresh.region_of_interest,
+    )
+    engine = Engine(
+        bundle,
+        device=choice.device,
+        precision=choice.precision,
+        threads=args.threads,
+        region=choice.region,
+    )
+    engine.verify()
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("calibrating", total=len(frames.paths))
+        calibration = measure(
+            bundle, engine, frames.paths, choice, lambda done: bar.update(task, completed=done)
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    calibration.write(folder / fresh.calibration)
+    fresh.write(folder / RECIPE)
+    rate, parts = calibration.false_reject_rate, calibration.parts
+    print(
+        f"{folder}: version {fresh.version}, threshold {calibration.threshold:.4f}; {parts} parts"
+        f" support {1 / (parts + 1):.2%}, and 1 good part in {1 / rate:.0f} will be rejected"
+    )
+    return 0
+
+
+def _asked(args: argparse.Namespace, folder: Path, old: Recipe | None) -> Recipe:
+    """Give the recipe that was asked for; raises ``InputError`` before anything is measured."""
+    kept = old.model_dump() if old else {"name": folder.resolve().name}
+    version = old.version + 1 if old else 1
+    asked = {
+        "version": version,
+        "bundle": relative(args.bundle, folder) if args.bundle else kept["bundle"],
+        "calibration": f"calibration-{version}.json",
+        "alpha": args.alpha,
+        "deadline_ms": args.deadline_ms,
+    }
+    try:
+        return Recipe.model_validate(
+            {**kept, **{key: value for key, value in asked.items() if value is not None}}
+        )
+    except ValidationError as error:
+        raise InputError(f"{folder / RECIPE}: {first_fault(error)}") from error
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="effad-calibrate", description=__doc__)
+    verbs = top.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("run", help="measure good parts and write the recipe's next version")
+    verb.add_argument("recipe", type=Path, help="folder of the recipe; made if it is new")
+    verb.add_argument("--images", type=Path, required=True, help="folder of good frames")
+    verb.add_argument("--bundle", type=Path, help="for a new recipe, or another bundle")
+    verb.add_argument("--alpha", type=float, help="weight of the local map, 0 to 1 (default: 0.5)")
+    verb.add_argument(
+        "--target-false-reject",
+        type=float,
+        help="share of good parts that may be rejected (default: the lowest the parts support)",
+    )
+    verb.add_argument(
+        "--precision",
+        type=Precision,
+        choices=list(Precision),
+        default=Precision.BF16 if has_bf16() else Precision.FP32,
+        help="what the daemon will compute in (default here: %(default)s)",
+    )
+    verb.add_argument("--deadline-ms", type=int, help="from exposure to verdict")
+    verb.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the processor")
+    verb.set_defaults(command=run_command)
+    return top
+
+
+@reports_input_errors("effad-calibrate")
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    return int(args.command(args))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The inspection daemon: cameras in, accounted verdicts out."""

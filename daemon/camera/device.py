@@ -1,0 +1,281 @@
+"""A GenICam camera through harvesters: the only module that imports it.
+
+Every trap that is handled here is described, with measurements, in harvesters' issues 246, 371,
+202, 475, 498 and 508.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from genicam import genapi, gentl
+from harvesters.core import Harvester, ImageAcquirer, ParameterKey, ParameterSet
+from numpy.typing import NDArray
+
+from daemon.messages import TriggerSource
+from models.errors import InputError
+from models.pixel_format import PixelFormat
+
+#: The two hierarchies have no common base, and node access raises of both.
+CAMERA_ERRORS = (genapi.GenericException, gentl.GenericException)
+#: What a buffer with surprising contents makes harvesters raise.
+BUFFER_ERRORS = (KeyError, TypeError, OverflowError, AttributeError, ValueError, *CAMERA_ERRORS)
+
+#: PFNC 2.4 codes of the formats that effad inspects.
+_CODES = {
+    0x01080001: PixelFormat.MONO8,
+    0x01100003: PixelFormat.MONO10,
+    0x01100005: PixelFormat.MONO12,
+    0x01080009: PixelFormat.BAYER_RG8,
+    0x01080008: PixelFormat.BAYER_GR8,
+    0x0108000A: PixelFormat.BAYER_GB8,
+    0x0108000B: PixelFormat.BAYER_BG8,
+    0x02180014: PixelFormat.RGB8,
+    0x02180015: PixelFormat.BGR8,
+    0x02200016: PixelFormat.RGBA8,
+}
+_TRIGGERS = {TriggerSource.SOFTWARE: "Software", TriggerSource.HARDWARE: "Line0"}
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A buffer that says it is complete, still the driver's: copy, then let it go.
+
+    ``data`` are the bytes that the driver says it filled, a view that changes once it is let go.
+    """
+
+    frame_id: int
+    width: int  # pixels
+    height: int
+    pixel_format: PixelFormat | None  # None: not one that effad inspects
+    device_ns: int | None
+    data: NDArray[np.uint8]
+    let_go: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    frame_id: int | None
+
+
+class Camera:
+    """One camera, opened; made and used in one thread."""
+
+    def __init__(self, producer: Path, serial: str, buffers: int) -> None:
+        """Open the camera with this serial, or the only one where it is empty.
+
+        Raises ``InputError`` if there is no such camera, or not one but several.
+        """
+        self._buffers = buffers
+        self._incomplete: list[Incomplete] = []
+        logger = logging.getLogger("harvesters")  # else its warnings go to a logger that is mute
+        logger.setLevel(logging.WARNING)
+        self._harvester = Harvester(logger=logger)
+        self._harvester.add_file(str(producer), check_existence=True)
+        self._harvester.update()
+        found = {str(d.serial_number or d.id_): d for d in self._harvester.device_info_list}
+        if not found:
+            raise InputError(
+                f"{producer}: no camera found; check power, cable, network and permissions"
+            )
+        if serial and serial not in found:
+            raise InputError(f"{producer}: no camera with serial {serial!r}; it has {_list(found)}")
+        if not serial and len(found) > 1:
+            raise InputError(
+                f"{producer}: {len(found)} cameras, so the settings must name a 'serial':"
+                f" {_list(found)}"
+            )
+        self.serial = serial or next(iter(found))
+        self.vendor = str(found[self.serial].vendor)
+        self.model = str(found[self.serial].model)
+        self._acquirer = self._create()
+
+    def _create(self) -> ImageAcquirer:
+        config = ParameterSet({ParameterKey.ENABLE_AUTO_CHUNK_DATA_UPDATE: False})
+        index = [str(d.serial_number or d.id_) for d in self._harvester.device_info_list].index(
+            self.serial
+        )
+        acquirer = self._harvester.create(index, config=config)
+        acquirer.num_buffers = self._buffers
+        # Waiting would hold Python's global lock (issue 508): poll, and sleep ourselves.
+        acquirer.timeout_period_on_update_event_data_call = 0
+        acquirer.add_callback(ImageAcquirer.Events.INCOMPLETE_BUFFER, _Callback(self._note))
+        return acquirer
+
+    def _note(self) -> None:
+        # The monitor still names the buffer, though it has just been queued again.
+        frame_id: int | None = None
+        monitors = getattr(self._acquirer, "_new_buffer_event_monitor_dict", {})
+        for monitor in monitors.values():
+            try:
+                frame_id = int(monitor.buffer.frame_id)
+            except BUFFER_ERRORS:
+                frame_id = None
+        self._incomplete.append(Incomplete(frame_id))
+
+    def node(self, name: str) -> Any:
+        """Read a node's value; None where the camera has no such node, or it is not readable.
+
+        Raises ``CAMERA_ERRORS`` if the camera does not answer.
+        """
+        node = getattr(self._acquirer.remote_device.node_map, name, None)
+        if node is None:
+            return None
+        try:
+            return node.value
+        except (genapi.AccessException, genapi.LogicalErrorException, AttributeError):
+            return None
+
+    def counter(self) -> int | None:
+        """Give how many triggers the device has counted; None where it cannot count."""
+        value = self.node("CounterValue")
+        return None if value is None else int(value)
+
+    def alive(self) -> bool:
+        """Ask the device something that no cache can answer."""
+        try:
+            nodes = self._acquirer.remote_device.node_map
+            if getattr(nodes, "TimestampLatch", None) is not None:
+                nodes.TimestampLatch.execute()
+            else:
+                nodes.Width.value  # noqa: B018 (better than nothing)
+        except CAMERA_ERRORS:
+            return False
+        return True
+
+    def set_trigger(self, source: TriggerSource) -> None:
+        """Make the camera take frames by itself, at a command, or at its line.
+
+        Raises ``InputError`` where the camera cannot.
+        """
+        nodes = self._acquirer.remote_device.node_map
+        if getattr(nodes, "TriggerMode", None) is None:
+            if source is TriggerSource.FREE_RUN:
+                return
+            raise InputError(f"camera {self.serial}: has no trigger; set trigger = 'free_run'")
+        try:
+            nodes.TriggerSelector.value = "FrameStart"
+            nodes.TriggerMode.value = "Off" if source is TriggerSource.FREE_RUN else "On"
+            if source is not TriggerSource.FREE_RUN:
+                nodes.TriggerSource.value = _TRIGGERS[source]
+        except (*CAMERA_ERRORS, AttributeError) as error:
+            raise InputError(
+                f"camera {self.serial}: cannot be triggered by {source} ({_one_line(error)})"
+            ) from error
+
+    def start(self) -> None:
+        self._incomplete.clear()
+        self._acquirer.start()
+
+    def software_trigger(self) -> None:
+        """Raises ``CAMERA_ERRORS`` or AttributeError if the camera refuses."""
+        self._acquirer.remote_device.node_map.TriggerSoftware.execute()
+
+    def fetch(self) -> Delivered | Incomplete | None:
+        """Take the next buffer if there is one; returns at once.
+
+        Raises ``CAMERA_ERRORS`` if the driver does, ``BUFFER_ERRORS`` if the buffer is absurd.
+        """
+        if self._incomplete:
+            return self._incomplete.pop(0)
+        raw = self._acquirer.try_fetch(timeout=1e-6, is_raw=True)
+        if raw is None:
+            return self._incomplete.pop(0) if self._incomplete else None
+        try:
+            return _delivered(raw)
+        except BUFFER_ERRORS:
+            raw.parent.queue_buffer(raw)  # else the stream starves after a few of these
+            raise
+
+    def stop_triggers(self) -> None:
+        """Make the camera take no more frames; those under way can still be fetched."""
+        self._acquirer.remote_device.node_map.AcquisitionStop.execute()
+
+    def stop(self) -> None:
+        """Stop the acquisition; raises ``CAMERA_ERRORS`` if the camera is gone."""
+        self._acquirer.stop()
+
+    def abandon(self) -> None:
+        """Take the streams and handles back from a camera that is gone.
+
+        Without the KILL of each stream everything after fails for ever (issues 246, 371, 202).
+        """
+        for step in (self._acquirer.stop, *[_killer(s) for s in self._acquirer.data_streams]):
+            try:
+                step()
+            except (*CAMERA_ERRORS, AttributeError):
+                logging.getLogger("harvesters").debug("a lost camera refuses to stop")
+        try:
+            self._acquirer.destroy()
+        except CAMERA_ERRORS:
+            logging.getLogger("harvesters").debug("a lost camera refuses to close")
+
+    def find_again(self) -> bool:
+        """Look for the camera after ``abandon``; True if it is open again."""
+        try:
+            self._harvester.update()
+            found = [str(d.serial_number or d.id_) for d in self._harvester.device_info_list]
+            if self.serial not in found:
+                return False
+            self._acquirer = self._create()
+        except CAMERA_ERRORS:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the camera and its producer; a camera that is gone is no error here."""
+        for step in (self._acquirer.destroy, self._harvester.reset):
+            try:
+                step()
+            except (*CAMERA_ERRORS, AttributeError):
+                logging.getLogger("harvesters").debug("a lost camera refuses to close")
+
+
+class _Callback:
+    """What harvesters calls back must be an object with ``emit``."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+
+    def emit(self, context: object = None) -> None:
+        self._call()
+
+
+def _killer(stream: Any) -> Callable[[], None]:
+    def kill() -> None:
+        stream.stop_acquisition(gentl.ACQ_STOP_FLAGS_LIST.ACQ_STOP_FLAGS_KILL)
+
+    return kill
+
+
+def _delivered(raw: Any) -> Delivered:
+    filled = int(raw.size_filled)
+    data = np.frombuffer(raw.raw_buffer, np.uint8)
+    offset = _optional(raw, "image_offset") or 0
+    return Delivered(
+        frame_id=int(raw.frame_id),
+        width=int(raw.width),
+        height=int(raw.height),
+        pixel_format=_CODES.get(int(raw.pixel_format)),
+        device_ns=_optional(raw, "timestamp_ns") or None,
+        data=data[offset : max(offset, min(filled, data.size))],
+        let_go=lambda: raw.parent.queue_buffer(raw),
+    )
+
+
+def _optional(raw: Any, name: Literal["image_offset", "timestamp_ns"]) -> int | None:
+    try:
+        return int(getattr(raw, name))
+    except CAMERA_ERRORS:
+        return None
+
+
+def _list(serials: dict[str, Any]) -> str:
+    return ", ".join(repr(s) for s in sorted(serials))
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

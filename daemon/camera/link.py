@@ -1,0 +1,164 @@
+"""What the daemon and a camera's process say to each other, over a SOCK_SEQPACKET pair.
+
+A trigger is named by its number: the device's own counter where it has one, else its FrameIDs
+counted on over restarts.
+"""
+
+import array
+import socket
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from daemon.messages import Reason
+
+LARGEST = 1 << 16  # bytes of a message
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Opened(_Said):
+    """The camera is open; nothing is streaming yet. The daemon answers with ``UseSlots``."""
+
+    kind: Literal["opened"] = "opened"
+    vendor: str
+    model: str
+    serial: str
+    width: int  # pixels
+    height: int
+    pixel_format: str  # as the camera names it
+    counter: int | None  # triggers the device has counted so far; None: it has no counter
+
+
+class Started(_Said):
+    """Frames can come; ``base`` triggers were counted before the first of this acquisition."""
+
+    kind: Literal["started"] = "started"
+    base: int
+
+
+class Frame(_Said):
+    """A frame lies in a slot, which is the daemon's from now on."""
+
+    kind: Literal["frame"] = "frame"
+    slot: int
+    trigger: int
+    frame_id: int
+    device_ns: int | None  # the camera's clock
+    received_ns: int  # host clock, when the buffer was fetched
+
+
+class Missed(_Said):
+    """The triggers ``first`` to ``last`` ended without a frame that can be inspected."""
+
+    kind: Literal["missed"] = "missed"
+    first: int
+    last: int
+    reason: Reason
+    detail: str
+    frame_id: int | None = None  # where it is one, and the camera said which
+    received_ns: int | None = None
+
+
+class Counted(_Said):
+    """The device has counted so many triggers; their frames may still be under way."""
+
+    kind: Literal["counted"] = "counted"
+    triggers: int
+
+
+class Triggered(_Said):
+    """A software trigger was carried out as ``trigger``, or (None) refused by the camera."""
+
+    kind: Literal["triggered"] = "triggered"
+    number: int  # the station's part
+    trigger: int | None
+    error: str = ""
+
+
+class Away(_Said):
+    """The camera does not answer; it is being looked for."""
+
+    kind: Literal["away"] = "away"
+    since_ns: int
+    text: str
+
+
+class Unaccounted(_Said):
+    """Nothing could count the triggers of this interval."""
+
+    kind: Literal["unaccounted"] = "unaccounted"
+    since_ns: int
+    until_ns: int
+
+
+class Refused(_Said):
+    """The camera cannot be used as it is: one line of what to do. The process ends."""
+
+    kind: Literal["refused"] = "refused"
+    error: str
+
+
+class Stopped(_Said):
+    """The acquisition has ended; ``counter`` triggers were counted in all, if anything counts."""
+
+    kind: Literal["stopped"] = "stopped"
+    counter: int | None
+
+
+class UseSlots(_Said):
+    """Sent with the slots' descriptor: begin."""
+
+    kind: Literal["use_slots"] = "use_slots"
+    count: int
+    size: int  # bytes
+
+
+class Trigger(_Said):
+    """Carry out a software trigger for the station's part ``number``."""
+
+    kind: Literal["trigger"] = "trigger"
+    number: int
+
+
+class Stop(_Said):
+    kind: Literal["stop"] = "stop"
+
+
+FromCamera = (
+    Opened | Started | Frame | Missed | Counted | Triggered | Away | Unaccounted | Refused | Stopped
+)
+ToCamera = UseSlots | Trigger | Stop
+
+_FROM: TypeAdapter[FromCamera] = TypeAdapter(Annotated[FromCamera, Field(discriminator="kind")])
+_TO: TypeAdapter[ToCamera] = TypeAdapter(Annotated[ToCamera, Field(discriminator="kind")])
+
+
+def send(end: socket.socket, message: FromCamera | ToCamera, descriptor: int | None = None) -> None:
+    """Send one message, with a descriptor where one goes along; raises OSError on a dead peer."""
+    data = message.model_dump_json().encode()
+    if descriptor is None:
+        end.send(data)
+    else:
+        rights = array.array("i", [descriptor])
+        end.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+
+def receive_from_camera(end: socket.socket) -> FromCamera | None:
+    """Wait for what the camera's process says next; None when it has ended."""
+    data = end.recv(LARGEST)
+    return _FROM.validate_json(data) if data else None
+
+
+def receive_to_camera(end: socket.socket) -> tuple[ToCamera, int | None] | None:
+    """Wait for what the daemon says next, and a descriptor sent along; None when it has ended."""
+    data, ancillary, _flags, _from = end.recvmsg(LARGEST, socket.CMSG_LEN(4))
+    if not data:
+        return None
+    descriptor = None
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptor = array.array("i", content)[0]
+    return _TO.validate_json(data), descriptor

@@ -1,0 +1,307 @@
+"""The daemon's side of a camera: starts its process, hears it out, starts it again."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from daemon import log
+from daemon.camera import link
+from daemon.camera.plan import Plan
+from daemon.channel import Closed
+from daemon.claims import Seen, Unseen
+from daemon.frames import Frame
+from daemon.ledger import Ledger
+from daemon.slots import Slots
+from models.errors import InputError
+from models.pixel_format import PixelFormat
+
+STOP_SECONDS = 10.0  # that a camera's process has to end before it is killed
+_HOUR = 3600.0
+
+
+class Alarms(Protocol):
+    """Where alarms go: code, camera, text, and the bounds of an interval in ns."""
+
+    def __call__(
+        self, code: str, camera: str, text: str, since: int | None = None, until: int | None = None
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Restarts:
+    backoff_s: float
+    per_hour: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the recipe inspects."""
+
+    width: int  # pixels
+    height: int
+    slots: int
+
+
+class CameraSupervisor:
+    """One camera of a station. ``run`` is a thread's work; the rest may be called from others."""
+
+    def __init__(
+        self,
+        station: str,
+        plan: Plan,
+        wanted: Wanted,
+        restarts: Restarts,
+        ledger: Ledger,
+        alarm: Alarms,
+    ) -> None:
+        self.name = plan.name
+        self._station = station
+        self._plan = plan
+        self._wanted = wanted
+        self._restarts = restarts
+        self._ledger = ledger
+        self._alarm = alarm
+        self._log = log.get("camera").bind(station=station, camera=plan.name)
+        self._lock = threading.Lock()
+        self._held: set[int] = set()
+        self._slots: Slots | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: socket.socket | None = None
+        self._format = PixelFormat.MONO8
+        self._last: int | None = None  # trigger number to go on from
+        self._stopping = threading.Event()
+        self.started = threading.Event()  # the camera acquires, or never will
+        self.opened: link.Opened | None = None
+
+    def run(self, put: Callable[[Frame], None]) -> None:
+        """Run the camera until ``stop``, handing each frame on.
+
+        Raises ``InputError`` if it cannot be used, or dies more often than the budget allows.
+        """
+        deaths: deque[float] = deque()
+        try:
+            while not self._stopping.is_set():
+                status = self._once(put)
+                if self._stopping.is_set():
+                    return
+                text = f"camera process ended ({_ending(status)})"
+                self._log.error("camera process ended", status=_ending(status))
+                self._ledger.camera_away(self._station, self.name, text)
+                self._alarm("camera_down", self.name, text)
+                deaths.append(time.monotonic())
+                while deaths[0] < time.monotonic() - _HOUR:
+                    deaths.popleft()
+                if len(deaths) > self._restarts.per_hour:
+                    raise InputError(
+                        f"camera {self.name}: its process ended {len(deaths)} times in an hour"
+                        f" (last: {_ending(status)}); see the log, then restart effad"
+                    )
+                self._stopping.wait(self._restarts.backoff_s * 2 ** min(len(deaths) - 1, 5))
+        finally:
+            self.started.set()
+
+    def stop(self) -> None:
+        """Ask the camera to stop; ``run`` ends when it has accounted for all its triggers."""
+        self._stopping.set()
+        self._tell(link.Stop())
+
+    def trigger(self, number: int) -> None:
+        """Send a software trigger for the station's part ``number``."""
+        if not self._tell(link.Trigger(number=number)):
+            self._ledger.triggered(
+                self._station, self.name, number, None, "its process is not running"
+            )
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.kill()
+
+    def close(self) -> None:
+        """Give the memory of the slots back; nobody may use a frame any more."""
+        if self._slots is not None:
+            self._slots.close()
+            self._slots = None
+
+    @property
+    def pid(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None else None
+
+    def _once(self, put: Callable[[Frame], None]) -> int:
+        """Run one process to its end; give its status."""
+        ours, process = spawn(self._plan.model_copy(update={"last": self._last}))
+        self._process = process
+        with ours:
+            with self._lock:
+                self._end = ours
+            if self._stopping.is_set():
+                self._tell(link.Stop())
+            try:
+                while (said := link.receive_from_camera(ours)) is not None:
+                    self._hear(said, put)
+            except (InputError, Closed):
+                self.kill()
+                raise
+            finally:
+                with self._lock:
+                    self._end = None
+                status = wait(process)
+                self._reclaim()
+        return status
+
+    def _hear(self, said: link.FromCamera, put: Callable[[Frame], None]) -> None:
+        match said:
+            case link.Frame():
+                self._frame(said, put)
+            case link.Missed():
+                self._last = max(self._last or 0, said.last)
+                self._ledger.missed(
+                    self._station,
+                    self.name,
+                    range(said.first, said.last + 1),
+                    Unseen(said.reason, said.detail),
+                    said.frame_id,
+                )
+            case link.Counted():
+                self._ledger.counted(self._station, self.name, said.triggers)
+            case link.Triggered():
+                self._ledger.triggered(
+                    self._station, self.name, said.number, said.trigger, said.error
+                )
+            case link.Opened():
+                self._open(said)
+            case link.Started():
+                self._last = said.base
+                self._ledger.started(self._station, self.name, said.base)
+                if self.started.is_set():
+                    self._alarm("camera_up", self.name, "the camera delivers again")
+                self.started.set()
+                self._log.info("camera acquires", base=said.base)
+            case link.Away():
+                self._ledger.camera_away(self._station, self.name, said.text)
+                self._alarm("camera_down", self.name, said.text, said.since_ns)
+                self._log.error("camera away", why=said.text)
+            case link.Unaccounted():
+                text = "nothing could count the triggers of this interval"
+                self._alarm("unaccounted_interval", self.name, text, said.since_ns, said.until_ns)
+                self._log.error("unaccounted interval", since=said.since_ns, until=said.until_ns)
+            case link.Refused() if self.opened is None:
+                raise InputError(said.error)
+            case link.Refused():  # it was there before: give it the chance to come back
+                self._log.error("camera refused", why=said.error)
+            case link.Stopped():
+                self._log.info("camera stopped", counter=said.counter)
+
+    def _open(self, said: link.Opened) -> None:
+        where = f"station {self._station}, camera {self.name} ({said.model} {said.serial})"
+        if said.pixel_format not in list(PixelFormat):
+            raise InputError(
+                f"{where}: pixel format {said.pixel_format}; allowed are {', '.join(PixelFormat)}"
+            )
+        if (said.width, said.height) != (self._wanted.width, self._wanted.height):
+            raise InputError(
+                f"{where}: delivers {said.width} x {said.height} pixels, but the recipe inspects"
+                f" {self._wanted.width} x {self._wanted.height}; set the camera's Width and Height,"
+                " or use a bundle trained on such images"
+            )
+        self._format = PixelFormat(said.pixel_format)
+        size = self._format.size(said.height, said.width)
+        if self._slots is not None and self._slots.size != size:
+            raise InputError(f"{where}: changed its pixel format to {said.pixel_format}")
+        if self._slots is None:
+            self._slots = Slots.create(self._wanted.slots, size)
+        self.opened = said
+        self._log.info("camera open", vendor=said.vendor, model=said.model, serial=said.serial)
+        use = link.UseSlots(count=self._slots.count, size=size)
+        self._tell(use, self._slots.descriptor)
+
+    def _frame(self, said: link.Frame, put: Callable[[Frame], None]) -> None:
+        self._last = max(self._last or 0, said.trigger)
+        with self._lock:
+            self._held.add(said.slot)
+        seen = Seen(said.trigger, said.frame_id, said.device_ns, said.received_ns)
+        claim = self._ledger.frame(self._station, self.name, seen)
+        if claim is None or self._slots is None:
+            self._give_back(said.slot)
+            return
+        shape = self._format.shape(self._wanted.height, self._wanted.width)
+        pixels = self._slots.pixels(said.slot).view(self._format.dtype).reshape(shape)
+        put(Frame(claim, pixels, self._format, lambda: self._give_back(said.slot)))
+
+    def _give_back(self, slot: int) -> None:
+        with self._lock:
+            self._held.discard(slot)
+            if self._slots is not None:
+                self._slots.give_back(slot)
+
+    def _reclaim(self) -> None:
+        with self._lock:
+            if self._slots is not None:
+                self._slots.reclaim(self._held)
+
+    def _tell(self, message: link.ToCamera, descriptor: int | None = None) -> bool:
+        with self._lock:
+            if self._end is None:
+                return False
+            try:
+                link.send(self._end, message, descriptor)
+            except OSError:
+                return False
+        return True
+
+
+def _ending(status: int) -> str:
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+
+
+def spawn(plan: Plan) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
+    """Start a camera's process; give our end of the line to it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "daemon.camera.process",
+                str(theirs.fileno()),
+                plan.model_dump_json(),
+            ],
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # a Ctrl-C at the terminal is the daemon's to handle
+        )
+    return ours, process
+
+
+def wait(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a process that has been told to end; kill it if it does not. Gives its status."""
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        log.get("camera").error("camera process does not end, killing it", pid=process.pid)
+        process.kill()
+        return process.wait()
+
+
+def look(plan: Plan) -> link.Opened:
+    """Open a camera, say what it is, and close it; raises ``InputError`` if it cannot be used."""
+    ours, process = spawn(plan)
+    with ours:
+        said = link.receive_from_camera(ours)
+    status = wait(process)
+    if isinstance(said, link.Opened):
+        return said
+    if isinstance(said, link.Refused):
+        raise InputError(said.error)
+    raise InputError(
+        f"camera {plan.name}: its process ended with {_ending(status)} before it was open;"
+        " see the log"
+    )

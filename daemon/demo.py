@@ -1,0 +1,310 @@
+"""effad-demo: a simulated camera shows parts, the real daemon inspects them, verdicts scroll by."""
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import cv2
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.text import Text
+
+from daemon.messages import Command, Kind, Map, Part, Reply, Request, StateChange, Verdict
+from daemon.overlay import heat_overlay, placement_of
+from daemon.simulator.parts import sequence
+from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
+from daemon.watch import Subscriber, verdict_line
+from daemon.wire import decode_map
+from models.errors import InputError, reports_input_errors
+from models.images import find_images, read_rgb
+from models.recipe import RECIPE, Recipe
+from models.records import Record
+
+SHIPPED = Path(str(files("daemon") / "demo_recipe"))
+_SERIAL = "DEMO1"
+_START_SECONDS = 60.0
+_REPLY_MS = 5000
+_ON_THE_WAY = 2  # parts triggered and without a verdict, at most
+_LINE = """\
+[[stations]]
+name = "demo"
+recipe = "{recipe}"
+[[stations.cameras]]
+producer = "simulator"
+trigger = "software"
+[sockets]
+control = "ipc://{folder}/control"
+results = "ipc://{folder}/results"
+maps = "ipc://{folder}/maps"
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the camera shows: one image a part, over and over."""
+
+    images: list[NDArray[np.uint8]]  # (H, W, 3) RGB
+    names: list[str]  # of the parts
+
+
+class Daemon:
+    """The daemon in a process of its own, on sockets in a folder."""
+
+    def __init__(self, folder: Path, recipe: Path, scene: Scene) -> None:
+        config = folder / "effad.toml"
+        config.write_text(_LINE.format(recipe=recipe.resolve(), folder=folder))
+        self._log = folder / "effad.log"
+        with self._log.open("wb") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "daemon.main", "--config", str(config)],
+                env={**os.environ, **scene.environ()},
+                stderr=stream,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is ours; we end it in order
+            )
+
+    def check(self) -> None:
+        """Raise ``InputError`` with its own last words if it has ended."""
+        status = self._process.poll()
+        if status is not None:
+            words = self._log.read_text().strip().splitlines() or ["it said nothing"]
+            raise InputError(f"the daemon ended with status {status}: {words[-1][:300]}")
+
+    def stop(self) -> int:
+        """End it in order; give its exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+class Operator:
+    """Sends software triggers, each with the part's id, over the control socket."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.REQ)
+        self._socket.linger = 0
+        self._socket.rcvtimeo = _REPLY_MS
+        self._socket.connect(endpoint)
+
+    def trigger(self, part: str) -> int:
+        """Give the seq that the verdict will have."""
+        request = Request(command=Command.SOFTWARE_TRIGGER, part=Part(id=part))
+        self._socket.send(request.model_dump_json().encode())
+        try:
+            reply = Reply.model_validate_json(self._socket.recv())
+        except zmq.Again:
+            raise InputError("the daemon does not answer on its control socket") from None
+        if not reply.ok or reply.number is None:
+            raise InputError(f"the daemon refused a trigger: {reply.error}")
+        return reply.number
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+
+class Demo:
+    """Shows parts, prints verdicts, saves heat maps."""
+
+    def __init__(self, options: argparse.Namespace, shown: Shown, console: Console) -> None:
+        self._options = options
+        self._shown = shown
+        self._console = console
+        self._verdicts: dict[int, Verdict] = {}  # those that a map may follow
+        self.count: Counter[Kind] = Counter()
+        self.triggered = 0
+
+    def run(self, daemon: Daemon, subscriber: Subscriber, operator: Operator) -> None:
+        """Go on until enough frames have their verdict, and failed ones their picture."""
+        self._wait_until_running(daemon, subscriber)
+        wanted = self._options.frames
+        next_at = time.monotonic()
+        while wanted is None or self.count.total() < wanted or self._pictures_due():
+            daemon.check()
+            may = wanted is None or self.triggered < wanted
+            open_parts = self.triggered - self.count.total()
+            if may and open_parts < _ON_THE_WAY and time.monotonic() >= next_at:
+                next_at = time.monotonic() + 1 / self._options.rate
+                operator.trigger(self._shown.names[self.triggered % len(self._shown.names)])
+                self.triggered += 1
+            with contextlib.suppress(TimeoutError):
+                received = subscriber.receive(0.05)
+                if isinstance(received.message, Verdict):
+                    self._verdict(received.message)
+                elif isinstance(received.message, Map):
+                    self._picture(received.message, decode_map(received.message, received.array))
+
+    def _pictures_due(self) -> bool:
+        return any(v.verdict is Kind.FAIL for v in self._verdicts.values())
+
+    def _wait_until_running(self, daemon: Daemon, subscriber: Subscriber) -> None:
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            daemon.check()
+            with contextlib.suppress(TimeoutError):
+                message = subscriber.receive(0.1).message
+                if isinstance(message, StateChange):
+                    self._console.print(f"[dim]daemon: {message.state}, {message.text}[/dim]")
+                    if message.state == "ContinuousExecution":
+                        return
+        raise InputError(f"the daemon did not start within {_START_SECONDS:.0f} s")
+
+    def _verdict(self, verdict: Verdict) -> None:
+        self.count[verdict.verdict] += 1
+        self._verdicts[verdict.seq] = verdict
+        self._console.print(verdict_line(verdict), soft_wrap=True)
+
+    def _picture(self, header: Map, values: NDArray[np.float32]) -> None:
+        verdict = self._verdicts.pop(header.seq, None)
+        if verdict is None or verdict.verdict is not Kind.FAIL:
+            return
+        image = self._shown.images[((verdict.views[0].trigger or 1) - 1) % len(self._shown.images)]
+        picture = heat_overlay(
+            image, values, placement_of(header), header.threshold, verdict.views[0].regions
+        )
+        name = f"{verdict.seq:06d}_{verdict.part.id}.png"
+        cv2.imwrite(str(self._options.save / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def drawn(count: int, seed: int, size: int) -> Shown:
+    """Draw parts, a third of them with a defect; a name tells which."""
+    images, names = [], []
+    for number, part in enumerate(sequence(seed, count, defect_rate=1 / 3, size=size), start=1):
+        images.append(part.image)
+        names.append(f"nut-{number:03d}-{part.defect or 'good'}")
+    return Shown(images, names)
+
+
+def own(folder: Path, height: int, width: int, console: Console) -> Shown:
+    """Read images, and bring them to the size that the bundle inspects."""
+    images, names = [], []
+    for path in find_images(folder):
+        image = read_rgb(path)
+        if image.shape[:2] != (height, width):
+            if not images:
+                console.print(f"[dim]images are resized to {width} x {height}[/dim]")
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(
+                np.uint8, copy=False
+            )
+        images.append(image)
+        names.append(path.name)
+    return Shown(images, names)
+
+
+@contextmanager
+def running(options: argparse.Namespace, shown: Shown) -> Iterator[tuple[Daemon, Path]]:
+    """Make the scene, start the daemon, and end it in order."""
+    with tempfile.TemporaryDirectory(prefix="effad-demo-") as name:
+        folder = Path(name)
+        camera = CameraScene(
+            serial=_SERIAL,
+            images=shown.images,
+            pixel_format=PixelFormat.RGB8,
+            trigger=TriggerMode.SOFTWARE,
+        )
+        with Scene.create(folder / "scene", [camera]) as scene:
+            daemon = Daemon(folder, options.recipe, scene)
+            try:
+                yield daemon, folder
+            finally:
+                status = daemon.stop()
+        if status:
+            raise InputError(f"the daemon ended with status {status}")
+
+
+def summary(demo: Demo, folder: Path) -> Text:
+    count = demo.count
+    saved = len(list(folder.glob("*.png")))
+    return Text(
+        f"{count.total()} parts: {count[Kind.PASS]} PASS, {count[Kind.FAIL]} FAIL,"
+        f" {count[Kind.NO_VERDICT]} NO_VERDICT; {saved} heat maps in {folder}",
+        style="bold",
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="effad-demo", description=__doc__)
+    top.add_argument("--frames", type=_positive, help="end after so many; else Ctrl-C ends it")
+    top.add_argument(
+        "--images", type=Path, help="folder of images to inspect, instead of drawn ones"
+    )
+    top.add_argument("--recipe", type=Path, default=SHIPPED, help="recipe folder; default: shipped")
+    top.add_argument(
+        "--save",
+        type=Path,
+        default=Path("effad-demo-heatmaps"),
+        help="folder for the heat maps of failed parts (default: %(default)s)",
+    )
+    top.add_argument(
+        "--rate", type=float, default=2.0, help="parts per second at most (default: 2)"
+    )
+    top.add_argument("--seed", type=int, default=7, help="of the drawn parts")
+    return top
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+@reports_input_errors("effad-demo")
+def main(argv: list[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    console = Console()
+    recipe = Recipe.read(options.recipe / RECIPE)
+    size = _Size.of(options.recipe / recipe.bundle)
+    if options.images is None:
+        count = min(options.frames or 60, 60)
+        console.print(f"[dim]drawing {count} parts[/dim]")
+        shown = drawn(count, options.seed, size.width)
+    else:
+        shown = own(options.images, size.height, size.width, console)
+    options.save.mkdir(parents=True, exist_ok=True)
+    console.print("[dim]starting the daemon[/dim]")
+    demo = Demo(options, shown, console)
+    with running(options, shown) as (daemon, folder):
+        endpoints = [f"ipc://{folder}/{name}" for name in ("results", "maps")]
+        with Subscriber(*endpoints) as subscriber:
+            operator = Operator(f"ipc://{folder}/control")
+            try:
+                demo.run(daemon, subscriber, operator)
+            except KeyboardInterrupt:
+                console.print("[dim]stopping[/dim]")
+            finally:
+                operator.close()
+    console.print(summary(demo, options.save.resolve()))
+    return 0
+
+
+class _Size(Record):
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, bundle: Path) -> "_Size":
+        from models.bundle import MANIFEST, Manifest  # torch takes seconds; say something first
+
+        size = Manifest.read(bundle / MANIFEST).input
+        return cls(height=size.height, width=size.width)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

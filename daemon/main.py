@@ -1,0 +1,54 @@
+"""``effad``: the inspection daemon."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from daemon import log
+from daemon.check import check
+from daemon.service import Service
+from daemon.settings import load
+from models.errors import InputError, reports_input_errors
+
+
+@contextmanager
+def stops(service: Service) -> Iterator[None]:
+    """Let SIGTERM and SIGINT end the service in order; a second one does not wait."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        service.stop()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {n: signal.signal(n, handle) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@reports_input_errors("effad")
+def main(argv: list[str] | None = None) -> int:
+    invocation = load(argv)
+    settings = invocation.settings
+    log.configure(settings.log.format, settings.log.level)
+    if invocation.check:
+        for line in check(settings):
+            print(line, flush=True)
+        return 0
+    service = Service(settings)
+    with stops(service):
+        try:
+            ended = service.run()
+        except InputError:
+            raise
+        except Exception:  # noqa: BLE001 (the end of the process: logged, and systemd restarts it)
+            log.get("effad").exception("effad failed")
+            return 1
+    return 1 if ended.hung else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Frames in shared memory: slots allocated at start that go round between two processes.
+
+A memfd has no name: nothing stale is left behind, nothing can unlink it. Its pages are reserved at
+once, so that a full memory is an error at start and not a bus error later. Each slot has an owner
+in a byte of the first page, which survives a crash of either side; the bytes are the free list.
+"""
+
+import contextlib
+import mmap
+import os
+from collections.abc import Collection
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import InputError
+
+_PAGE = mmap.PAGESIZE
+
+
+class Owner(IntEnum):
+    NOBODY = 0
+    CAMERA = 1
+    DAEMON = 2
+
+
+class Slots:
+    """A number of slots of equal size. The camera takes free ones, the daemon gives them back."""
+
+    def __init__(self, descriptor: int, count: int, size: int) -> None:
+        """Map slots from a descriptor, which this object then owns."""
+        self.descriptor = descriptor
+        self.count = count
+        self.size = size  # bytes of a slot
+        self._stride = -(-size // _PAGE) * _PAGE
+        self._map = mmap.mmap(descriptor, _PAGE + count * self._stride)
+        self._owners = np.frombuffer(self._map, np.uint8, count)
+        self._next = 0
+
+    @classmethod
+    def create(cls, count: int, size: int) -> "Slots":
+        """Reserve memory for the slots; raises ``InputError`` if there is not enough."""
+        if not 1 <= count <= _PAGE:
+            raise ValueError(f"{count} slots; 1 to {_PAGE} are possible")
+        total = _PAGE + count * (-(-size // _PAGE) * _PAGE)
+        descriptor = os.memfd_create("effad-slots", os.MFD_CLOEXEC)
+        try:
+            os.posix_fallocate(descriptor, 0, total)
+        except OSError as error:
+            os.close(descriptor)
+            raise InputError(
+                f"no memory for {count} slots of {size / 1e6:.1f} MB ({error.strerror});"
+                " lower the camera's 'slots', or free memory"
+            ) from error
+        return cls(descriptor, count, size)
+
+    def take(self) -> int | None:
+        """Take a free slot for the camera; None where all are in use."""
+        for step in range(self.count):
+            slot = (self._next + step) % self.count
+            if self._owners[slot] == Owner.NOBODY:
+                self._owners[slot] = Owner.CAMERA
+                self._next = slot + 1
+                return slot
+        return None
+
+    def hand_over(self, slot: int) -> None:
+        """Give a filled slot to the daemon."""
+        self._owners[slot] = Owner.DAEMON
+
+    def give_back(self, slot: int) -> None:
+        """Make a slot free again."""
+        self._owners[slot] = Owner.NOBODY
+
+    def reclaim(self, held: Collection[int]) -> int:
+        """Free what a dead camera process held; give how many slots that were.
+
+        ``held`` are those that the daemon was told of and still uses: one handed over in the
+        moment of death, without a word, is free as well.
+        """
+        lost = [s for s in range(self.count) if s not in held and self._owners[s] != Owner.NOBODY]
+        self._owners[lost] = Owner.NOBODY
+        return len(lost)
+
+    def owner(self, slot: int) -> Owner:
+        return Owner(int(self._owners[slot]))
+
+    def free(self) -> int:
+        """Count the free slots."""
+        return int((self._owners == Owner.NOBODY).sum())
+
+    def pixels(self, slot: int) -> NDArray[np.uint8]:
+        """Give a slot's bytes, shape (size,) uint8, as a view on shared memory."""
+        return np.frombuffer(self._map, np.uint8, self.size, _PAGE + slot * self._stride)
+
+    def close(self) -> None:
+        """Unmap where no view is left, and close the descriptor."""
+        del self._owners
+        with contextlib.suppress(BufferError):  # a view lives on, and keeps the mapping
+            self._map.close()
+        os.close(self.descriptor)

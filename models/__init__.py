@@ -1,0 +1,1 @@
+"""Networks, geometry and records of effad: pure of cameras, sockets and training."""

@@ -1,0 +1,63 @@
+"""Images on disk, and what an image looks like as a whole."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.errors import InputError
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+def find_images(folder: Path) -> list[Path]:
+    """List the images directly in a folder, sorted by name.
+
+    Raises ``InputError`` if the folder is missing or holds none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name a folder of images")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder}: no images here; allowed are {' '.join(SUFFIXES)}")
+    return paths
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Read an image as (H, W, 3) RGB; raises ``InputError`` if it cannot be read."""
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+    if image is None:
+        raise InputError(f"{path}: not a readable image; remove it or save it again")
+    return image.astype(np.uint8, copy=False)
+
+
+def to_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """(H, W, 3) uint8 to (3, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(image).permute(2, 0, 1).float().div_(255)
+
+
+def luma(rgb: Tensor) -> Tensor:
+    """(3, H, W) in [0, 1] to (H, W)."""
+    return (rgb * torch.tensor(_LUMA).view(3, 1, 1)).sum(dim=0)
+
+
+def brightness(rgb: Tensor) -> float:
+    """Give the mean luma of (3, H, W), 0 to 1."""
+    return float(luma(rgb).mean())
+
+
+def sharpness(rgb: Tensor) -> float:
+    """Give the variance of the luma's 4-neighbour Laplacian over (3, H, W), 0 if it is tiny."""
+    y = luma(rgb)
+    if min(y.shape) < 3:
+        return 0.0
+    laplacian = y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4 * y[1:-1, 1:-1]
+    return float(laplacian.var(correction=0))

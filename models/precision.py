@@ -1,0 +1,27 @@
+"""The precisions that networks run in, and what each may differ from fp32 by."""
+
+from contextlib import AbstractContextManager
+from enum import StrEnum
+
+import torch
+
+
+class Precision(StrEnum):
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+#: Largest difference to the fp32 reference maps that an engine may show, as a share of the
+#: reference map's largest value. fp32 differs by the order of sums; bf16 has 8 bits of mantissa.
+TOLERANCE = {Precision.FP32: 1e-3, Precision.BF16: 5e-2}
+
+
+def has_bf16() -> bool:
+    """Say whether the processor computes bf16 products itself (AVX-512 BF16 or AMX)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def autocast(device: str = "cpu", *, enabled: bool | None = None) -> AbstractContextManager[object]:
+    """Compute in bf16, by default where that is faster; else leave fp32 alone."""
+    use = has_bf16() if enabled is None else enabled
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=use)

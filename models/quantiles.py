@@ -1,0 +1,16 @@
+"""Exact quantiles of normal maps and scores."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def quantile(values: ArrayLike, probability: float) -> float:
+    """Give the smallest value that at least this share of all values does not exceed.
+
+    An order statistic: never a value that was not seen, whatever the order of the values.
+    """
+    flat = np.sort(np.asarray(values, dtype=np.float32), axis=None)
+    if not flat.size:
+        raise ValueError("no values")
+    rank = int(np.ceil(probability * flat.size))
+    return float(flat[min(max(rank, 1), flat.size) - 1])

@@ -1,0 +1,166 @@
+"""Every request is answered, whoever asks and whatever it is."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+import zmq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from daemon.control import REQUEST_LIMIT, ControlServer
+from daemon.messages import Command, Reply, Request, State
+from models.errors import InputError
+
+LIMIT_MS = 5000
+FREE = "tcp://127.0.0.1:*"
+
+
+def handle(request: Request) -> Reply:
+    if request.command is Command.SOFTWARE_TRIGGER:
+        raise InputError(f"station {request.station} is not known; allowed: press")
+    return Reply(id=request.id, ok=True, state=State.READY)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server, stop = ControlServer(FREE, handle), threading.Event()
+    thread = threading.Thread(target=server.serve, args=(stop,))
+    thread.start()
+    try:
+        yield server.wait_bound(5)
+    finally:
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def peer(endpoint: str, request: pytest.FixtureRequest) -> Iterator["zmq.Socket[bytes]"]:
+    with zmq.Context() as context, context.socket(getattr(request, "param", zmq.DEALER)) as socket:
+        socket.linger = 0
+        socket.rcvtimeo = LIMIT_MS
+        socket.connect(endpoint)
+        yield socket
+
+
+def ask(peer: "zmq.Socket[bytes]", *body: bytes) -> Reply:
+    peer.send_multipart(body)
+    *_, reply = peer.recv_multipart()
+    return Reply.model_validate_json(reply)
+
+
+GET_STATE = b'{"command": "GetState", "id": "a"}'
+
+
+@pytest.mark.parametrize("peer", [zmq.REQ, zmq.DEALER], indirect=True)
+def test_req_and_dealer_are_answered_alike(peer: "zmq.Socket[bytes]") -> None:
+    for _ in range(3):
+        peer.send(GET_STATE)
+        (reply,) = peer.recv_multipart()
+        assert Reply.model_validate_json(reply) == Reply(id="a", ok=True, state=State.READY)
+
+
+def test_what_stands_before_an_empty_part_goes_back(peer: "zmq.Socket[bytes]") -> None:
+    peer.send_multipart([b"number 7", b"", GET_STATE])
+    assert peer.recv_multipart()[:2] == [b"number 7", b""]
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b"", "not a JSON object"),
+        (b"hello\nworld", "not a JSON object"),
+        (b"\xff\xfe", "not a JSON object"),
+        (b"[1]", "not a JSON object"),
+        (b"{}", "command is missing; allowed: GetState, SoftwareTrigger, StopJob"),
+        (
+            b'{"command": "Reboot"}',
+            "command 'Reboot' is not known; allowed: GetState, SoftwareTrigger, StopJob",
+        ),
+        (b'{"command": 3}', "command 3 is not known; allowed: GetState"),
+        (
+            b'{"command": "GetState", "sation": "a"}',
+            "key 'sation' is not known; allowed: v, id, command, station, part",
+        ),
+        (
+            b'{"command": "GetState", "part": {"x": 1}}',
+            "key 'x' is not known; allowed: id, lot, serial",
+        ),
+        (b'{"command": "GetState", "v": 2}', "protocol v 2 is not known; allowed: 1"),
+        (b'{"command": "GetState", "station": 4}', "station: Input should be a valid string"),
+        (b" " * (REQUEST_LIMIT + 1), f"at most {REQUEST_LIMIT}"),
+        (b'{"command": "SoftwareTrigger", "station": "x"}', "station x is not known; allowed"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_allowed(
+    peer: "zmq.Socket[bytes]", body: bytes, line: str
+) -> None:
+    reply = ask(peer, b"", body)
+    assert not reply.ok
+    assert reply.error is not None
+    assert line in reply.error
+    assert len(reply.error.splitlines()) == 1
+
+
+def test_a_request_of_two_parts_is_refused(peer: "zmq.Socket[bytes]") -> None:
+    assert "not 2" in (ask(peer, GET_STATE, GET_STATE).error or "")
+    assert "not 0" in (ask(peer, b"").error or "")
+
+
+def test_a_wrong_request_gets_its_id_back(peer: "zmq.Socket[bytes]") -> None:
+    assert ask(peer, b'{"id": "mine", "command": "Reboot"}').id == "mine"
+    assert ask(peer, json.dumps({"id": "x" * 65, "command": "GetState"}).encode()).id == ""
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=4))
+def test_garbage_is_answered(peer: "zmq.Socket[bytes]", body: list[bytes]) -> None:
+    assert not ask(peer, *body).ok
+    assert ask(peer, GET_STATE).ok
+
+
+def test_a_peer_that_does_not_read_holds_up_nobody(
+    endpoint: str, peer: "zmq.Socket[bytes]"
+) -> None:
+    long = Request(command=Command.SOFTWARE_TRIGGER, station="x" * 60_000)  # is in its reply
+    with zmq.Context() as context, context.socket(zmq.DEALER) as deaf:
+        deaf.linger = 0
+        deaf.rcvhwm = 1
+        deaf.sndtimeo = LIMIT_MS
+        deaf.connect(endpoint)
+        for _ in range(1500):  # 90 MB of replies: more than the buffers and the high-water mark
+            deaf.send(long.model_dump_json().encode())
+        assert ask(peer, GET_STATE).ok
+
+
+def test_a_port_in_use_is_an_input_error(endpoint: str) -> None:
+    server = ControlServer(endpoint, handle)
+    server.serve(threading.Event())  # returns by itself
+    with pytest.raises(InputError, match=r"sockets\.control: cannot listen on .* is in use"):
+        server.wait_bound(0)
+
+
+def test_any_other_error_of_a_handler_ends_serve() -> None:
+    def broken(request: Request) -> Reply:
+        raise RuntimeError(request.id)
+
+    server, failure = ControlServer(FREE, broken), []
+
+    def work() -> None:
+        try:
+            server.serve(threading.Event())
+        except RuntimeError as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
+        peer.linger = 0
+        peer.connect(server.wait_bound(5))
+        peer.send(GET_STATE)
+        thread.join(5)
+    assert [str(error) for error in failure] == ["a"]

@@ -1,0 +1,1 @@
+"""Distillation of teachers and training of students and autoencoders; knows nothing of cameras."""
