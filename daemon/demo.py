@@ -184,7 +184,8 @@ class Demo:
 
 def drawn(count: int, seed: int, size: int) -> Shown:
     """Draw parts, a third of them with a defect; a name tells which."""
-    images, names = [], []
+    images: list[NDArray[np.uint8]] = []
+    names: list[str] = []
     for number, part in enumerate(sequence(seed, count, defect_rate=1 / 3, size=size), start=1):
         images.append(part.image)
         names.append(f"nut-{number:03d}-{part.defect or 'good'}")
@@ -193,7 +194,8 @@ def drawn(count: int, seed: int, size: int) -> Shown:
 
 def own(folder: Path, height: int, width: int, console: Console) -> Shown:
     """Read images, and bring them to the size that the bundle inspects."""
-    images, names = [], []
+    images: list[NDArray[np.uint8]] = []
+    names: list[str] = []
     for path in find_images(folder):
         image = read_rgb(path)
         if image.shape[:2] != (height, width):

@@ -42,6 +42,7 @@ class Job:
         self._cameras: dict[str, list[CameraSupervisor]] = {name: [] for name in plan.stations}
         self.holdings = [Holding(f"infer-{n}") for n in range(len(workers))]
         self.holdings.append(Holding("outcome"))
+        self._frames: Channel[Frame] = Channel(plan.queue)
         self.ended = threading.Event()
 
     def add(self, station: str, camera: CameraSupervisor) -> None:
@@ -54,7 +55,7 @@ class Job:
 
     def start(self, crew: Crew) -> None:
         """Start every stage, the last one first."""
-        frames: Channel[Frame] = Channel(self._plan.queue, producers=len(self.cameras))
+        self._frames = frames = Channel[Frame](self._plan.queue, producers=len(self.cameras))
         last = Last(len(self._workers), self._no_more_results)
         crew.start("outcome", self._outcome)
         crew.start("timer", self.ledger.run_timer)
@@ -73,10 +74,12 @@ class Job:
             camera.stop()
 
     def kill(self) -> None:
-        """End what hangs: camera processes at once, open parts as they are."""
+        """End what takes too long: camera processes at once, open parts as they are."""
         for camera in self.cameras:
             camera.kill()
         self._no_more_results()
+        for frame in self._frames.abandon():
+            frame.give_back()
 
     def close(self) -> None:
         """Give shared memory back, once no thread uses it any more."""

@@ -77,12 +77,13 @@ class Ledger:
         """Resolve the views of triggers that no frame will come of."""
         with self._changed:
             here = self._stations[station]
-            for trigger in triggers:
+            for position, trigger in enumerate(triggers):
                 number = self._number(here, camera, trigger)
                 self._open_until(here, number)
                 view = self._view(here, number, camera)
                 if view is not None:
-                    view.trigger, view.frame_id, view.outcome = trigger, frame_id, why
+                    view.trigger, view.outcome = trigger, why
+                    view.frame_id = None if frame_id is None else frame_id + position
                 self._settle(here)
             self._changed.notify_all()
 
@@ -228,14 +229,7 @@ class Ledger:
                 part=Part(),
                 due=time.monotonic() + here.plan.deadline_s,
                 triggered_ns=time.time_ns(),
-                views={
-                    camera: OpenView(
-                        outcome=Unseen(Reason.CAMERA_DOWN, "the camera is away")
-                        if camera in here.away
-                        else None
-                    )
-                    for camera in here.plan.cameras
-                },
+                views={camera: _fresh(here, camera) for camera in here.plan.cameras},
             )
 
     def _view(self, here: _Station, number: int, camera: str) -> OpenView | None:
@@ -264,3 +258,13 @@ class Ledger:
             del here.open[part.number]
             here.waiting += 1
             self._settled.append(close(name, here.plan.source, part))
+
+
+def _fresh(here: _Station, camera: str) -> OpenView:
+    """Give the view of the station's newest part by a camera."""
+    view = OpenView()
+    if here.plan.source is not TriggerSource.SOFTWARE and camera in here.offset:
+        view.trigger = here.last + here.offset[camera]
+    if camera in here.away:
+        view.outcome = Unseen(Reason.CAMERA_DOWN, "the camera is away")
+    return view

@@ -1,5 +1,6 @@
 """``effad``: the inspection daemon."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -47,7 +48,9 @@ def main(argv: list[str] | None = None) -> int:
         except Exception:  # noqa: BLE001 (the end of the process: logged, and systemd restarts it)
             log.get("effad").exception("effad failed")
             return 1
-    return 1 if ended.hung else 0
+    if ended.hung:
+        os._exit(1)  # threads that hang would be torn down under their feet
+    return 0
 
 
 if __name__ == "__main__":

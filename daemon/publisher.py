@@ -18,7 +18,7 @@ from daemon.wire import Payload, Published, Wire, encode
 from models.errors import InputError
 
 SERVICE_PERIOD = 0.05  # seconds until a new subscriber is noticed
-LINGER = 500  # ms that the last messages have to leave after the end
+LINGER = 1000  # ms that the last messages have to leave after the end
 #: Topics whose last value is sent again to whoever subscribes late.
 LASTING = (b"state/", b"heartbeat/")
 _SUBSCRIBE = 1  # first byte of what a subscriber sends; the topic's first bytes follow

@@ -244,9 +244,9 @@ class Service:
         if job is not None:
             job.stop()
             if not job.ended.wait(2 * STOP_SECONDS):
-                self._log.error("the job does not end, killing it")
+                self._log.error("the job does not end in time, cutting it short")
                 job.kill()
-                job.ended.wait(_TICK)
+                job.ended.wait(STOP_SECONDS)
             self._heartbeat()  # with the last seq, for who missed the last verdict
         self._silence.set()
         self._outgoing.done()

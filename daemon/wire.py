@@ -136,7 +136,7 @@ def encode_map(
     """Give the header and the payload of a verdict's map, (h, w) float32; frame: (width, height).
 
     Lossy. RAW: clipped to +-65504; within 2**-11 of the value (below 2**-14: within 2**-25).
-    PNG: negative values become 0, others are within ``scale / 510`` where ``scale`` is the largest
+    PNG: negative values become 0, others are within ``scale / 510`` (and float32's rounding) where ``scale`` is the largest
     of the values and the threshold. Raises ``WireError`` where values hold NaN.
     """
     if verdict.threshold is None or values.ndim != 2 or values.size == 0:

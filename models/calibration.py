@@ -85,11 +85,12 @@ def fuse(
     alpha: float,
     weights: Mapping[str, float],
 ) -> AnomalyMap:
-    """Normalize and fuse the maps of all scales into one, on the finest scale's cells.
+    """Normalize and fuse the maps of all scales into one, on the cells that cover most of a frame.
 
-    Within a scale by alpha (eq. 4.12), between scales by their weights.
+    Within a scale by alpha (eq. 4.12), between scales by their weights. The cells are those of
+    ``tiles`` where there are some: the finest of all but tiny frames, and none of them is lost.
     """
-    finest = min((m.placement for m in maps.values()), key=lambda p: p.step)
+    widest = max((m.placement for m in maps.values()), key=lambda p: p.area)
     total = sum(weights[name] for name in maps)
     fused: Tensor | None = None
     for name, (local, globally, placement) in maps.items():
@@ -97,10 +98,10 @@ def fuse(
         values = alpha * scale.local.normalize(local) + (1 - alpha) * scale.globally.normalize(
             globally
         )
-        if placement != finest:
-            values = placement.onto(values, finest)
+        if placement != widest:
+            values = placement.onto(values, widest)
         values = values * (weights[name] / total)
         fused = values if fused is None else fused + values
     if fused is None:
         raise ValueError("no maps")
-    return AnomalyMap(fused, finest)
+    return AnomalyMap(fused, widest)

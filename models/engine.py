@@ -87,10 +87,12 @@ class Engine:
             found = self.look_at(self._bundle.reference)
         finally:
             self._region = region
-        worst = 0.0
-        for name, reference in self._bundle.reference_maps.items():
-            for mine, its in zip(found[name][:2], reference, strict=True):
-                worst = max(worst, float((mine - its).abs().max() / its.abs().max()))
+        shares = [
+            (mine - its).abs().max() / its.abs().max()
+            for name, reference in self._bundle.reference_maps.items()
+            for mine, its in zip(found[name][:2], reference, strict=True)
+        ]
+        worst = float(torch.stack(shares).max())  # NaN where one is, unlike Python's max
         if not worst <= TOLERANCE[self._precision]:
             raise InputError(
                 f"engine {self.fingerprint}: differs from the bundle's reference maps by"

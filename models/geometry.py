@@ -49,6 +49,12 @@ class Placement:
         (y0, x0), (dy, dx) = self.first, self.step
         return y0 + cell[0] * dy, x0 + cell[1] * dx
 
+    @property
+    def area(self) -> float:
+        """Frame pixels that the cells answer for."""
+        (dy, dx), (rows, columns) = self.step, self.cells
+        return dy * rows * dx * columns
+
     def shifted(self, y: int, x: int) -> "Placement":
         """Give the same cells in a frame of which this one was cut at pixel (y, x)."""
         return replace(self, first=(self.first[0] + y, self.first[1] + x))

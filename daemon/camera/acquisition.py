@@ -43,6 +43,7 @@ class Acquisition:
         self._counted = 0
         self._seen = time.monotonic()  # when the camera last showed that it lives
         self._polled = 0.0
+        self._away_since: int | None = None  # ns, host clock
         self._unread = 0  # incomplete buffers that did not say which frame they were
 
     def _configured(self) -> tuple[object, object, object]:
@@ -109,7 +110,7 @@ class Acquisition:
         finally:
             got.let_go()
         if not isinstance(held, int):
-            self._missed(range(number, number + 1), *held, got.frame_id, received)
+            self._missed(range(number, number + 1), *held, got.frame_id)
             return
         self._slots.hand_over(held)
         self._say(
@@ -151,8 +152,13 @@ class Acquisition:
         numbers = self._numbers.frame(frame_id)
         skipped = numbers[:-1]
         unread, self._unread = min(self._unread, len(skipped)), 0
-        self._missed(skipped[:unread], Reason.INCOMPLETE, "incomplete or unreadable buffer")
-        self._missed(skipped[unread:], Reason.FRAME_LOST, f"FrameIDs skipped before {frame_id}")
+        first = frame_id - len(skipped)  # below 1 where the ids have wrapped
+        for part, reason, detail in (
+            (skipped[:unread], Reason.INCOMPLETE, "incomplete or unreadable buffer"),
+            (skipped[unread:], Reason.FRAME_LOST, f"FrameIDs skipped before {frame_id}"),
+        ):
+            begins = first + (part.start - skipped.start)
+            self._missed(part, reason, detail, begins if begins > 0 else None)
         return numbers[-1]
 
     def _missed(
@@ -161,7 +167,6 @@ class Acquisition:
         reason: Reason,
         detail: str,
         frame_id: int | None = None,
-        received_ns: int | None = None,
     ) -> None:
         if numbers:
             self._say(
@@ -171,7 +176,6 @@ class Acquisition:
                     reason=reason,
                     detail=detail,
                     frame_id=frame_id,
-                    received_ns=received_ns,
                 )
             )
 
@@ -213,7 +217,7 @@ class Acquisition:
         self._say(link.Triggered(number=number, trigger=self._issued))
 
     def _come_back(self, why: str) -> None:
-        since = time.time_ns()
+        since = self._away_since = time.time_ns()
         self._say(link.Away(since_ns=since, text=why))
         self._camera.abandon()
         pause = 0.1
@@ -228,6 +232,7 @@ class Acquisition:
         counter = self._camera.counter()
         if counter is None or counter + self._numbers.shift < self._numbers.last:
             self._say(link.Unaccounted(since_ns=since, until_ns=time.time_ns()))
+        self._away_since = None
         self._start()
 
     def _refuse_triggers(self, seconds: float) -> None:
@@ -248,6 +253,10 @@ class Acquisition:
 
     def _finish(self) -> None:
         """Stop the camera, take what still comes, and account for what was counted and did not."""
+        if self._away_since is not None:
+            self._say(link.Unaccounted(since_ns=self._away_since, until_ns=time.time_ns()))
+            self._say(link.Stopped(counter=None))
+            return
         counter = None
         try:
             self._camera.stop_triggers()

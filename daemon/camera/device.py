@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 from genicam import genapi, gentl
-from harvesters.core import Harvester, ImageAcquirer, ParameterKey, ParameterSet
+from harvesters.core import Callback, Harvester, ImageAcquirer, ParameterKey, ParameterSet
 from numpy.typing import NDArray
 
 from daemon.messages import TriggerSource
@@ -187,7 +187,7 @@ class Camera:
         try:
             return _delivered(raw)
         except BUFFER_ERRORS:
-            raw.parent.queue_buffer(raw)  # else the stream starves after a few of these
+            raw.parent.queue_buffer(raw, False)  # else the stream starves after a few of these
             raise
 
     def stop_triggers(self) -> None:
@@ -234,8 +234,8 @@ class Camera:
                 logging.getLogger("harvesters").debug("a lost camera refuses to close")
 
 
-class _Callback:
-    """What harvesters calls back must be an object with ``emit``."""
+class _Callback(Callback):  # type: ignore[misc]
+    """What harvesters calls back must be an instance of its own class."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
@@ -262,7 +262,7 @@ def _delivered(raw: Any) -> Delivered:
         pixel_format=_CODES.get(int(raw.pixel_format)),
         device_ns=_optional(raw, "timestamp_ns") or None,
         data=data[offset : max(offset, min(filled, data.size))],
-        let_go=lambda: raw.parent.queue_buffer(raw),
+        let_go=lambda: raw.parent.queue_buffer(raw, False),  # True would fill it with zeros first
     )
 
 

@@ -58,8 +58,7 @@ class Missed(_Said):
     last: int
     reason: Reason
     detail: str
-    frame_id: int | None = None  # where it is one, and the camera said which
-    received_ns: int | None = None
+    frame_id: int | None = None  # of the first, the others follow; None: there was none
 
 
 class Counted(_Said):

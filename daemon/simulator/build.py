@@ -7,6 +7,7 @@ python -m daemon.simulator.build --check    rebuilds it elsewhere; exit status 1
 import argparse
 import ctypes
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -104,6 +105,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Rebuilds the shipped GenTL producer.")
     parser.add_argument("--check", action="store_true", help="compare with the shipped library")
     check = parser.parse_args().check
+    if importlib.util.find_spec("ziglang") is None:
+        print("ziglang is not installed: run uv sync --group native", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder) / SHIPPED.name
         try:
@@ -115,7 +119,11 @@ def main() -> int:
             print(f"{SHIPPED.name} is stale: run python -m daemon.simulator.build", file=sys.stderr)
             return 1
         if not check:
-            shutil.copyfile(built, SHIPPED)
+            fresh = SHIPPED.with_suffix(
+                ".new"
+            )  # written in place, it would crash who has it mapped
+            shutil.copyfile(built, fresh)
+            fresh.replace(SHIPPED)
     return 0
 
 

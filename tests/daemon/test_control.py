@@ -26,7 +26,7 @@ def handle(request: Request) -> Reply:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     server, stop = ControlServer(FREE, handle), threading.Event()
-    thread = threading.Thread(target=server.serve, args=(stop,))
+    thread = threading.Thread(target=server.serve, args=(stop,), daemon=True)
     thread.start()
     try:
         yield server.wait_bound(5)
@@ -156,7 +156,7 @@ def test_any_other_error_of_a_handler_ends_serve() -> None:
         except RuntimeError as error:
             failure.append(error)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
         peer.linger = 0

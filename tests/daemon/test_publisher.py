@@ -58,7 +58,7 @@ def heartbeat(seq: int) -> Heartbeat:
 def running(publisher: Publisher) -> Iterator[Channel[Outgoing]]:
     """Run a publisher in a thread of its own; the end of the stream must end it."""
     inbox: Channel[Outgoing] = Channel(10_000)
-    thread = threading.Thread(target=publisher.run, args=(inbox,))
+    thread = threading.Thread(target=publisher.run, args=(inbox,), daemon=True)
     thread.start()
     try:
         publisher.wait_bound(LIMIT)
@@ -231,7 +231,8 @@ def test_the_last_messages_are_sent_before_the_sockets_close() -> None:
     with running(publisher) as inbox, subscribed(publisher.results_endpoint, "") as results:
         inbox.put(Outgoing(change(State.READY)))
         results.until(change(State.READY))
-        for seq in range(1, 200):
-            inbox.put(Outgoing(verdict(seq)))
+        alarms = [Alarm(epoch=1, time_ns=n, code="x", text="x" * 200_000) for n in range(50)]
+        for alarm in alarms:  # 10 MB: more than is on its way at the end
+            inbox.put(Outgoing(alarm))
         inbox.done()
-        assert results.until(verdict(199))[-1] == verdict(199)
+        assert [results.next().message for _ in alarms] == alarms

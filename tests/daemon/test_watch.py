@@ -98,7 +98,9 @@ class Line:
     def __init__(self) -> None:
         self._publisher = Publisher(FREE, FREE)
         self._inbox: Channel[Outgoing] = Channel(1000)
-        self._thread = threading.Thread(target=self._publisher.run, args=(self._inbox,))
+        self._thread = threading.Thread(
+            target=self._publisher.run, args=(self._inbox,), daemon=True
+        )
         self._thread.start()
         self.endpoints = self._publisher.wait_bound(5)
 
@@ -133,7 +135,7 @@ class Watching:
         self.err: list[str] = []
         self._grown = threading.Condition()
         self._threads = [
-            threading.Thread(target=self._read, args=streams)
+            threading.Thread(target=self._read, args=streams, daemon=True)
             for streams in ((self.process.stdout, self.out), (self.process.stderr, self.err))
         ]
         for thread in self._threads:

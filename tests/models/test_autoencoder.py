@@ -1,5 +1,7 @@
 """The autoencoder is the thesis' table 5.4."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -51,7 +53,7 @@ def test_convolutions_are_the_tables() -> None:
     with torch.device("meta"):
         layers = [*autoencoder(), nn.Identity()]
     rows = []
-    for layer, after in zip(layers, layers[1:], strict=False):
+    for layer, after in pairwise(layers):
         if isinstance(layer, nn.Conv2d):
             sizes = layer.stride[0], layer.kernel_size[0], layer.out_channels, layer.padding[0]
             rows.append([*map(str, sizes), "ReLU" if isinstance(after, nn.ReLU) else "-"])

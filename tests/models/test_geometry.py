@@ -61,7 +61,7 @@ def test_onto_never_leaves_the_range(of: Placement, at: Placement, seed: int, si
 
 @given(placements(), placements(), st.floats(-1e6, 1e6, width=32))
 def test_onto_preserves_constants(of: Placement, at: Placement, value: float) -> None:
-    assert of.onto(torch.full(of.cells, value), at).unique().tolist() == [value]
+    assert torch.equal(of.onto(torch.full(of.cells, value), at), torch.full(at.cells, value))
 
 
 def test_onto_goes_through_leading_axes() -> None:
@@ -183,11 +183,11 @@ def test_whole_leaves_a_frame_of_a_tiles_size_alone() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (40, 64), (700, 301), (2000, 3000)])
 def test_whole_places_its_cells_where_a_ramp_says(height: int, width: int) -> None:
-    """A frame whose values are its coordinates tells where each cell's centre was cut from."""
+    """A frame whose values are its coordinates tells where a cell was cut, to 0.05 pixels."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     cut = Whole(height, width).cut(torch.stack([y, x]).float())[0]
     centres: Tensor = cut[:, 16 : 16 + 4 * CELLS : 4, 16 : 16 + 4 * CELLS : 4]
     placement = Whole(height, width).placement
     for cell in ((0, 0), (20, 35), (55, 55)):
         found = centres[:, cell[0], cell[1]].tolist()
-        assert found == pytest.approx(placement.centre(cell), rel=1e-4, abs=1e-3)
+        assert found == pytest.approx(placement.centre(cell), abs=0.05)

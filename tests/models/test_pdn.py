@@ -1,5 +1,7 @@
 """The PDN is the thesis' tables 5.2 and 5.3, and a cell sees 33 x 33 pixels."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -33,7 +35,7 @@ def described(net: nn.Sequential) -> list[tuple[str, int, int, int, int, str]]:
     rows: list[tuple[str, int, int, int, int, str]] = []
     layers = [*net, None]
     kernels = 3
-    for layer, after in zip(layers, layers[1:], strict=False):
+    for layer, after in pairwise(layers):
         activation = "ReLU" if isinstance(after, nn.ReLU) else "-"
         if isinstance(layer, nn.Conv2d):
             assert layer.in_channels == kernels

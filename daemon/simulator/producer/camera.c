@@ -39,7 +39,7 @@ static void trigger(struct camera *camera)
         return;
     }
     if (camera->pending == scene->config.log_capacity)
-        discard_pending(camera, UNDERRUN); /* the log is the camera's memory, and it is full */
+        discard_pending(camera, UNDERRUN); /* the log is the camera's memory: it overflows */
     if (camera->last_due_ns < now)
         camera->last_due_ns = now;
     camera->last_due_ns += (uint64_t)(camera->registers.exposure_us * 1e3);

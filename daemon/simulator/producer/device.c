@@ -38,7 +38,7 @@ int32_t device_info(struct camera *camera, int32_t command, int32_t *type, void 
 
 void device_close(struct camera *camera)
 {
-    if (!camera->device.open)
+    if (!camera->device.open || camera->quit) /* quit: another thread is closing it */
         return;
     if (camera->stream.open)
         stream_close(camera);

@@ -14,11 +14,14 @@ import pytest
 from daemon.simulator.build import producer
 from daemon.simulator.scene import CameraScene, Scene
 
-# Each part sleeps most of its time: all run at once, each with a scene of its own.
+# Most parts sleep most of their time: all run at once, each with a scene of its own.
+RATES = "harvesters.test.test_acq_frame_rate"
 PARTS = {
     "core": (75, ["harvesters.test.test_harvester_core"]),
-    "rates": (4, ["harvesters.test.test_acq_frame_rate", "-k", "not Version1"]),
-    "rates-v1": (4, ["harvesters.test.test_acq_frame_rate", "-k", "Version1"]),
+    "threads": (1, [RATES, "-k", "multi_threaded and not Version1"]),
+    "threads-v1": (1, [RATES, "-k", "multi_threaded and Version1"]),
+    "rates": (3, [RATES, "-k", "not multi_threaded and not Version1"]),
+    "rates-v1": (3, [RATES, "-k", "not multi_threaded and Version1"]),
 }
 
 
