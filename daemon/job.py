@@ -34,10 +34,17 @@ class JobPlan:
 
 
 class Job:
-    def __init__(self, plan: JobPlan, workers: Workers, publish: Publish) -> None:
+    def __init__(
+        self,
+        plan: JobPlan,
+        workers: Workers,
+        publish: Publish,
+        violated: Callable[[str, str], None],
+    ) -> None:
         self._plan = plan
         self._workers = workers
         self._publish = publish
+        self._violated = violated  # station, text
         self.ledger = Ledger(plan.stations, plan.open_limit)
         self._cameras: dict[str, list[CameraSupervisor]] = {name: [] for name in plan.stations}
         self.holdings = [Holding(f"infer-{n}") for n in range(len(workers))]
@@ -130,8 +137,11 @@ class Job:
         parts = self.holdings[-1].watch(self.ledger.settled())
         try:
             for ready in outcomes(parts, plan.recipes, plan.origin, plan.maps):
-                self._publish(Outgoing(ready.verdict))
-                self.ledger.published(ready.verdict.station, ready.verdict.verdict)
+                verdict = ready.verdict
+                self._publish(Outgoing(verdict))
+                missing = self.ledger.published(verdict.station, verdict.seq, verdict.verdict)
+                if missing:
+                    self._violated(verdict.station, f"verdicts {missing} were never published")
                 for following in ready.maps:
                     self._publish(following)
         finally:

@@ -36,6 +36,7 @@ class _Station:
     away: set[str] = field(default_factory=set)
     counts: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
     waiting: int = 0  # settled, and not yet published
+    published: int = 0  # number of the newest verdict that left
 
 
 class Ledger:
@@ -168,6 +169,8 @@ class Ledger:
                 now = time.monotonic()
                 for here in self._stations.values():
                     self._expire(here, now)
+                if self._settled:
+                    self._changed.notify_all()
                 due = [p.due for h in self._stations.values() for p in h.open.values()]
                 self._changed.wait(None if not due else max(0.0, min(due) - time.monotonic()))
 
@@ -192,12 +195,15 @@ class Ledger:
                 part = self._settled.popleft()
             yield part
 
-    def published(self, station: str, kind: Kind) -> None:
-        """Count a verdict that has left."""
+    def published(self, station: str, number: int, kind: Kind) -> list[int]:
+        """Count a verdict that has left; give those before it that did not, which is a fault."""
         with self._changed:
             here = self._stations[station]
             here.counts[kind] += 1
             here.waiting -= 1
+            missing = list(range(here.published + 1, number))
+            here.published = number
+            return missing
 
     def counts(self) -> dict[str, Counts]:
         """Give each station's account."""

@@ -25,6 +25,8 @@ from models.recipe import LoadedRecipe
 _BIND_SECONDS = 10.0
 _OUTGOING = 4096  # messages on their way to the publisher, who never waits for a subscriber
 _TICK = 0.2  # seconds
+#: That the job has to end in; with the rest within the 20 s that the service manager gives.
+_JOB_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ class Service:
         workers = make_workers(self._settings, recipes)
         self._change(State.INITIALIZED, "opening cameras")
         engines = {name: i.engine.fingerprint for name, i in workers[0].items()}
-        self._job = job = Job(self._job_plan(recipes, engines), workers, self._publish)
+        self._job = job = Job(
+            self._job_plan(recipes, engines), workers, self._publish, self._violated
+        )
         for station in self._settings.stations:
             for camera in station.cameras:
                 recipe = recipes[station.name]
@@ -201,7 +205,7 @@ class Service:
         self,
         station: str,
         code: str,
-        camera: str,
+        camera: str | None,
         text: str,
         since: int | None = None,
         until: int | None = None,
@@ -220,6 +224,12 @@ class Service:
                 )
             )
         )
+
+    def _violated(self, station: str, text: str) -> None:
+        """The account does not add up: nobody may trust this run any more."""
+        self._log.error("invariant violated", station=station, text=text)
+        self._alarm(station, "invariant", None, text)
+        self._change(State.ERROR, f"station {station}: {text}")
 
     def _publish(self, outgoing: Outgoing) -> None:
         self._outgoing.put(outgoing)
@@ -243,7 +253,7 @@ class Service:
         job = self._job
         if job is not None:
             job.stop()
-            if not job.ended.wait(2 * STOP_SECONDS):
+            if not job.ended.wait(_JOB_SECONDS):
                 self._log.error("the job does not end in time, cutting it short")
                 job.kill()
                 job.ended.wait(STOP_SECONDS)

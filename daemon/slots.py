@@ -10,6 +10,7 @@ import mmap
 import os
 from collections.abc import Collection
 from enum import IntEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,13 @@ class Slots:
         if not 1 <= count <= _PAGE:
             raise ValueError(f"{count} slots; 1 to {_PAGE} are possible")
         total = _PAGE + count * (-(-size // _PAGE) * _PAGE)
+        # A memfd has no limit of its own: asking for more than there is would not fail, but have
+        # the kernel kill somebody.
+        if total > (available := available_memory()):
+            raise InputError(
+                f"no memory for {count} slots of {size / 1e6:.1f} MB: {available / 1e6:.0f} MB are"
+                " available; lower the camera's 'slots', or free memory"
+            )
         descriptor = os.memfd_create("effad-slots", os.MFD_CLOEXEC)
         try:
             os.posix_fallocate(descriptor, 0, total)
@@ -100,3 +108,21 @@ class Slots:
         with contextlib.suppress(BufferError):  # a view lives on, and keeps the mapping
             self._map.close()
         os.close(self.descriptor)
+
+
+def available_memory() -> int:
+    """Give the bytes that this process can still have: the machine's, or less in a cgroup."""
+    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    available = int(fields["MemAvailable"].split()[0]) * 1024
+    group = Path("/sys/fs/cgroup") / _own_group()
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+    except OSError:  # no cgroup of version 2 here
+        return available
+    return available if limit == "max" else min(available, int(limit) - used)
+
+
+def _own_group() -> str:
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    return next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")

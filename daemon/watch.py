@@ -194,9 +194,11 @@ class Watch:
             case StateChange() as change if change != self._state:
                 self._state = change
                 _tell(f"state {change.state}: {_printable(change.text)}")
-            case Alarm() as alarm if self._options.station in (None, alarm.station):
-                about = "/".join(name for name in (alarm.station, alarm.camera) if name)
-                _tell(f"alarm {alarm.code} {about}: {_printable(alarm.text)}")
+            case Alarm() as alarm if self._options.station in (None, alarm.station) or (
+                alarm.station is None
+            ):
+                about = " ".join(name for name in (alarm.code, alarm.station, alarm.camera) if name)
+                _tell(f"alarm {_printable(about)}: {_printable(alarm.text)}")
 
     def _take_verdict(self, verdict: Verdict) -> None:
         new, line = self._check.verdict(verdict)

@@ -136,8 +136,8 @@ def encode_map(
     """Give the header and the payload of a verdict's map, (h, w) float32; frame: (width, height).
 
     Lossy. RAW: clipped to +-65504; within 2**-11 of the value (below 2**-14: within 2**-25).
-    PNG: negative values become 0, others are within ``scale / 510`` (and float32's rounding) where ``scale`` is the largest
-    of the values and the threshold. Raises ``WireError`` where values hold NaN.
+    PNG: negative values become 0, others are within ``scale / 510`` and float32's rounding, where
+    ``scale`` is the largest of the values and the threshold. Raises ``WireError`` on NaN.
     """
     if verdict.threshold is None or values.ndim != 2 or values.size == 0:
         raise WireError(f"no map of seq {verdict.seq}: no threshold, or shape {values.shape}")

@@ -28,8 +28,8 @@ settings.register_profile("effad", deadline=None)  # a machine may be busy
 settings.load_profile("effad")
 
 SIZE = 128  # pixels, a side of the drawn parts
-#: As ``effad-train run --hold-out 0.5 --steps 2`` trains.
-HOLD_OUT, STEPS = 0.5, 2
+#: As ``effad-train run --hold-out 0.5 --steps 1`` trains.
+HOLD_OUT, STEPS = 0.5, 1
 
 
 @pytest.fixture(scope="session")

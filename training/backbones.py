@@ -10,7 +10,6 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import resnet50
 
 from models.errors import InputError
 from models.pdn import CHANNELS
@@ -67,6 +66,8 @@ def resnet50_v1(path: Path) -> PooledFeatures:
 
     Raises ``InputError`` if the file is missing or is no such network.
     """
+    from torchvision.models import resnet50  # takes seconds, and training a bundle needs none
+
     net = resnet50(weights=None)
     for layer in (net.layer2, net.layer3):
         layer[0].conv1.stride, layer[0].conv2.stride = (2, 2), (1, 1)

@@ -10,6 +10,7 @@ import torch
 from models.errors import InputError, reports_input_errors
 from models.pdn import PdnSize
 from models.weights import SHIPPED_TEACHER, pdn_size, plain_names, read_weights, write_weights
+from training.backbones import resnet50_v1
 from training.checkpoint import UNREADABLE, Checkpoint
 from training.distill import DistillSettings, distill
 from training.loop import TrainSettings
@@ -38,8 +39,6 @@ def run_command(args: argparse.Namespace) -> int:
 
 
 def distill_command(args: argparse.Namespace) -> int:
-    from training.backbones import resnet50_v1  # torchvision takes a second to import
-
     settings = DistillSettings(
         images=args.images,
         size=args.size,

@@ -76,7 +76,7 @@ class Camera:
         self._harvester = Harvester(logger=logger)
         self._harvester.add_file(str(producer), check_existence=True)
         self._harvester.update()
-        found = {str(d.serial_number or d.id_): d for d in self._harvester.device_info_list}
+        found = {_serial(d): d for d in self._harvester.device_info_list}
         if not found:
             raise InputError(
                 f"{producer}: no camera found; check power, cable, network and permissions"
@@ -95,9 +95,7 @@ class Camera:
 
     def _create(self) -> ImageAcquirer:
         config = ParameterSet({ParameterKey.ENABLE_AUTO_CHUNK_DATA_UPDATE: False})
-        index = [str(d.serial_number or d.id_) for d in self._harvester.device_info_list].index(
-            self.serial
-        )
+        index = [_serial(d) for d in self._harvester.device_info_list].index(self.serial)
         acquirer = self._harvester.create(index, config=config)
         acquirer.num_buffers = self._buffers
         # Waiting would hold Python's global lock (issue 508): poll, and sleep ourselves.
@@ -217,7 +215,7 @@ class Camera:
         """Look for the camera after ``abandon``; True if it is open again."""
         try:
             self._harvester.update()
-            found = [str(d.serial_number or d.id_) for d in self._harvester.device_info_list]
+            found = [_serial(d) for d in self._harvester.device_info_list]
             if self.serial not in found:
                 return False
             self._acquirer = self._create()
@@ -242,6 +240,11 @@ class _Callback(Callback):  # type: ignore[misc]
 
     def emit(self, context: object = None) -> None:
         self._call()
+
+
+def _serial(info: Any) -> str:
+    """Give a camera's serial number, or its id where the producer knows none."""
+    return str(info.serial_number or info.id_)
 
 
 def _killer(stream: Any) -> Callable[[], None]:

@@ -41,7 +41,7 @@ class Numbering:
     def frame(self, frame_id: int) -> range:
         """Give the triggers up to this frame's, which is the last; before it are those skipped."""
         step = frame_id - self._frame_id
-        if step <= 0 and self._frame_id > _WRAP - _NEAR and frame_id < _NEAR:
+        if step <= 0 and _WRAP - _NEAR < self._frame_id <= _WRAP and frame_id < _NEAR:
             step = frame_id + _WRAP - self._frame_id
         elif step <= 0:
             step = 1  # the camera began again, or repeats an id: a frame is a trigger all the same

@@ -22,7 +22,7 @@ from daemon.slots import Slots
 from models.errors import InputError
 from models.pixel_format import PixelFormat
 
-STOP_SECONDS = 10.0  # that a camera's process has to end before it is killed
+STOP_SECONDS = 5.0  # that a camera's process has to end before it is killed
 _HOUR = 3600.0
 
 

@@ -90,6 +90,7 @@ def test_centre_and_shift() -> None:
     assert placement.shifted(100, 10).centre((1.5, 2)) == (108, 32)
 
 
+@settings(max_examples=30)
 @given(SIDES, SIDES)
 def test_every_pixel_is_answered_for_by_one_cell(height: int, width: int) -> None:
     """Cell (i, j) answers for the pixels around its centre: 2 above and left, 1 below and right."""

@@ -5,12 +5,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from daemon.simulator.parts import sequence
+from calibration.main import main as calibrate
+from daemon.simulator.parts import draw, sequence
 from models.recipe import RECIPE
+from training.loop import TrainSettings
+from training.run import Run, run
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +36,27 @@ def patient(tiny_recipe: Path, tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def viky_recipe(tmp_path_factory: pytest.TempPathFactory, teacher_file: Path) -> Path:
+    """A recipe for the 400 x 400 frames of viky.cti."""
+    folder = tmp_path_factory.mktemp("viky")
+    good = folder / "good"
+    good.mkdir()
+    for number in range(5):
+        rgb = draw(number, size=400).image
+        cv2.imwrite(str(good / f"{number}.png"), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    train = TrainSettings(steps=1)
+    run(Run(good, folder / "bundle", teacher_file, hold_out=0.4, train=train))
+    recipe = folder / "recipe"
+    arguments = [
+        "--bundle",
+        str(folder / "bundle"),
+        "--images",
+        str(good),
+        "--deadline-ms",
+        "60000",
+    ]
+    assert calibrate(["run", str(recipe), *arguments]) == 0
+    return recipe

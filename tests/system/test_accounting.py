@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from daemon.messages import Verdict
+from daemon.messages import State, Verdict
 from daemon.simulator.scene import CameraScene, Fate, Fault, PixelFormat, Scene, TriggerMode
 from tests.system.line import EXPECTED, Line, assert_accounted, station
 
@@ -111,6 +111,8 @@ def test_a_swallowed_verdict_is_noticed(patient: Patient, shown: Images, tmp_pat
         line.until(lambda: len(line.verdicts) >= 8, "8 verdicts")
         assert line.stop() == 0
         log = scene.log("A1")
+    assert "invariant" in {alarm.code for alarm in line.alarms}
+    assert State.ERROR in line.states
     with pytest.raises(AssertionError):
         assert_accounted(log, line.verdicts, EXPECTED)
 

@@ -1,5 +1,6 @@
 """PatchCore's features, as PatchCore's chain gives them step by step."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torchvision.models import resnet50
 
 from models.errors import InputError
 from models.weights import write_weights
+from training import backbones
 from training.backbones import PooledFeatures, patchcore_pooling, resnet50_v1
 
 
@@ -102,3 +104,14 @@ def test_another_file_is_refused_in_one_line(
         write_weights(path, {key: torch.zeros(shape) for key, shape in weights.items()}, {})
     with pytest.raises(InputError, match=rf"^/[^\n]*{said}[^\n]*$"):
         resnet50_v1(path)
+
+
+def test_torchvision_is_imported_for_a_backbone_alone() -> None:
+    """It takes seconds, which would be ``effad-train run``'s."""
+    for path in Path(backbones.__file__).parent.glob("*.py"):
+        imported = [
+            statement.module if isinstance(statement, ast.ImportFrom) else statement.names[0].name
+            for statement in ast.parse(path.read_text()).body
+            if isinstance(statement, ast.ImportFrom | ast.Import)
+        ]
+        assert not [name for name in imported if name and name.startswith("torchvision")], path

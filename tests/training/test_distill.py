@@ -17,7 +17,7 @@ from models.errors import InputError
 from models.images import read_rgb, to_tensor
 from models.pdn import PdnSize, pdn
 from training.checkpoint import Checkpoint
-from training.distill import DistillSettings, Distilled, channel_statistics, distill, half, view
+from training.distill import Distilled, DistillSettings, channel_statistics, distill, half, view
 
 torch.manual_seed(3)
 #: (N, 3, 512, 512) to (N, 384, 64, 64), as a backbone does.
