@@ -17,16 +17,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import zmq
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.text import Text
 
-from daemon.messages import Command, Kind, Map, Part, Reply, Request, StateChange, Verdict
+from daemon.client import Requester, Subscriber
+from daemon.messages import Command, Kind, Map, Part, Request, StateChange, Verdict
 from daemon.overlay import heat_overlay, placement_of
 from daemon.simulator.parts import sequence
 from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
-from daemon.watch import Subscriber, verdict_line
+from daemon.watch import verdict_line
 from daemon.wire import decode_map
 from models.errors import InputError, reports_input_errors
 from models.images import find_images, read_rgb
@@ -36,7 +36,6 @@ from models.records import Record
 SHIPPED = Path(str(files("daemon") / "demo_recipe"))
 _SERIAL = "DEMO1"
 _START_SECONDS = 60.0
-_REPLY_MS = 5000
 _ON_THE_WAY = 2  # parts triggered and without a verdict, at most
 _LINE = """\
 [[stations]]
@@ -93,32 +92,6 @@ class Daemon:
             return self._process.wait()
 
 
-class Operator:
-    """Sends software triggers, each with the part's id, over the control socket."""
-
-    def __init__(self, endpoint: str) -> None:
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.REQ)
-        self._socket.linger = 0
-        self._socket.rcvtimeo = _REPLY_MS
-        self._socket.connect(endpoint)
-
-    def trigger(self, part: str) -> int:
-        """Give the seq that the verdict will have."""
-        request = Request(command=Command.SOFTWARE_TRIGGER, part=Part(id=part))
-        self._socket.send(request.model_dump_json().encode())
-        try:
-            reply = Reply.model_validate_json(self._socket.recv())
-        except zmq.Again:
-            raise InputError("the daemon does not answer on its control socket") from None
-        if not reply.ok or reply.number is None:
-            raise InputError(f"the daemon refused a trigger: {reply.error}")
-        return reply.number
-
-    def close(self) -> None:
-        self._context.destroy(linger=0)
-
-
 class Demo:
     """Shows parts, prints verdicts, saves heat maps."""
 
@@ -130,7 +103,7 @@ class Demo:
         self.count: Counter[Kind] = Counter()
         self.triggered = 0
 
-    def run(self, daemon: Daemon, subscriber: Subscriber, operator: Operator) -> None:
+    def run(self, daemon: Daemon, subscriber: Subscriber, requester: Requester) -> None:
         """Go on until enough frames have their verdict, and failed ones their picture."""
         self._wait_until_running(daemon, subscriber)
         wanted = self._options.frames
@@ -141,14 +114,21 @@ class Demo:
             open_parts = self.triggered - self.count.total()
             if may and open_parts < _ON_THE_WAY and time.monotonic() >= next_at:
                 next_at = time.monotonic() + 1 / self._options.rate
-                operator.trigger(self._shown.names[self.triggered % len(self._shown.names)])
-                self.triggered += 1
+                self._trigger(requester)
             with contextlib.suppress(TimeoutError):
                 received = subscriber.receive(0.05)
                 if isinstance(received.message, Verdict):
                     self._verdict(received.message)
                 elif isinstance(received.message, Map):
                     self._picture(received.message, decode_map(received.message, received.array))
+
+    def _trigger(self, requester: Requester) -> None:
+        """Have the next part inspected, as a PLC would that knows its id."""
+        part = Part(id=self._shown.names[self.triggered % len(self._shown.names)])
+        reply = requester.ask(Request(command=Command.SOFTWARE_TRIGGER, part=part))
+        if not reply.ok:
+            raise InputError(f"the daemon refused a trigger: {reply.error}")
+        self.triggered += 1
 
     def _pictures_due(self) -> bool:
         return any(v.verdict is Kind.FAIL for v in self._verdicts.values())
@@ -284,14 +264,14 @@ def main(argv: list[str] | None = None) -> int:
     demo = Demo(options, shown, console)
     with running(options, shown) as (daemon, folder):
         endpoints = [f"ipc://{folder}/{name}" for name in ("results", "maps")]
-        with Subscriber(*endpoints) as subscriber:
-            operator = Operator(f"ipc://{folder}/control")
+        with (
+            Subscriber(*endpoints) as subscriber,
+            Requester(f"ipc://{folder}/control") as requester,
+        ):
             try:
-                demo.run(daemon, subscriber, operator)
+                demo.run(daemon, subscriber, requester)
             except KeyboardInterrupt:
                 console.print("[dim]stopping[/dim]")
-            finally:
-                operator.close()
     console.print(summary(demo, options.save.resolve()))
     return 0
 

@@ -79,12 +79,18 @@ class Service:
     # Start.
 
     def _open_sockets(self) -> None:
-        self._crew.start("publisher", lambda: self._publisher.run(self._outgoing))
+        self._crew.start("publisher", self._run_publisher)
         bound = self._publisher.wait_bound(_BIND_SECONDS)
         self._crew.start("control", lambda: self._control.serve(self._silence))
         control = self._control.wait_bound(_BIND_SECONDS)
         self._log.info("sockets open", control=control, results=bound.results, maps=bound.maps)
         self._change(State.PREOPERATIONAL, "loading recipes")
+
+    def _run_publisher(self) -> None:
+        try:
+            self._publisher.run(self._outgoing)
+        finally:
+            self._outgoing.abandon()  # nobody waits for a publisher that is gone
 
     def _start_job(self) -> None:
         recipes = load_recipes(self._settings)

@@ -11,21 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Self
 
 import cv2
 import numpy as np
-import zmq
 from rich.console import Console
 from rich.text import Text
 
+from daemon.client import SeqCheck, Subscriber
 from daemon.messages import Alarm, Heartbeat, Kind, Map, StateChange, Verdict
 from daemon.wire import (
-    ARRAY_LIMIT,
-    NAME,
     Received,
     WireError,
-    decode,
     decode_map,
     schema,
 )
@@ -35,102 +31,6 @@ NOTHING_CAME = 3  # exit status
 MAP_WAIT = 2.0  # seconds that a verdict's map may come after it
 _EARLY_MAPS = 16  # kept, as the sockets are not in step
 _COLOURS = {Kind.PASS: "bold green", Kind.FAIL: "bold red", Kind.NO_VERDICT: "bold yellow"}
-
-
-class Subscriber:
-    """Both sockets of effad, subscribed to. A context manager; use it in one thread."""
-
-    def __init__(self, results: str, maps: str | None = None, station: str | None = None) -> None:
-        """Take the endpoints, and the one station to hear of; without ``maps`` none are asked."""
-        if station is not None and not NAME.fullmatch(station):
-            raise InputError(f"--station: {station!r} may hold letters, digits and _ . - only")
-        self._endpoints = {"results": results, "maps": maps}
-        self._station = station
-
-    def __enter__(self) -> Self:
-        of = f"{self._station}/" if self._station else ""
-        topics = {
-            "results": (f"verdict/{of}", "state/", "heartbeat/", "alarm/"),
-            "maps": (f"map/{of}",),
-        }
-        self._context = zmq.Context()
-        self._poller = zmq.Poller()
-        try:
-            for name, endpoint in self._endpoints.items():
-                if endpoint is not None:
-                    self._connect(name, endpoint, topics[name])
-        except BaseException:
-            self._context.destroy(linger=0)
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._context.destroy(linger=0)
-
-    def receive(self, timeout: float) -> Received:
-        """Give the next message; raises ``TimeoutError`` (seconds) and ``WireError``."""
-        ready = self._poller.poll(max(0, round(timeout * 1000)))
-        if not ready:
-            raise TimeoutError
-        parts = ready[0][0].recv_multipart(copy=False)
-        return decode([part.buffer for part in parts])
-
-    def _connect(self, name: str, endpoint: str, topics: tuple[str, ...]) -> None:
-        socket = self._context.socket(zmq.SUB)
-        socket.maxmsgsize = ARRAY_LIMIT
-        socket.heartbeat_ivl = 2000  # ms: connects again after a cable was pulled
-        for topic in topics:
-            socket.subscribe(topic)
-        try:
-            socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            raise InputError(
-                f"--{name}: {endpoint!r} is not an endpoint such as tcp://127.0.0.1:5556"
-            ) from error
-        self._poller.register(socket, zmq.POLLIN)
-
-
-class SeqCheck:
-    """Notices by ``seq`` which verdicts of each station did not arrive."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[int, int]] = {}  # station: epoch, seq
-        self._alive = False
-
-    def verdict(self, verdict: Verdict) -> tuple[bool, str | None]:
-        """Give whether this verdict is new, and a line on what is missing before it."""
-        known = self._last.get(verdict.station, (verdict.epoch, verdict.seq - 1))
-        now = (verdict.epoch, verdict.seq)
-        if now <= known:
-            return False, None
-        self._last[verdict.station] = now
-        if verdict.seq <= known[1]:
-            return True, f"{verdict.station}: seq is {verdict.seq} after {known[1]}: a new journal?"
-        if verdict.seq == known[1] + 1:
-            return True, None
-        return True, _lost(verdict.station, known[1] + 1, verdict.seq - 1)
-
-    def heartbeat(self, heartbeat: Heartbeat) -> list[str]:
-        """Give a line for each station whose last verdicts did not arrive.
-
-        The first heartbeat is no start of a count: it may be from before we came, sent again.
-        """
-        lines = []
-        for station, counted in heartbeat.seq.items():
-            if station not in self._last:
-                if self._alive:
-                    self._last[station] = (heartbeat.epoch, counted)
-                continue
-            epoch, seq = self._last[station]
-            if heartbeat.epoch < epoch or counted == seq:
-                continue
-            if counted > seq:
-                lines.append(_lost(station, seq + 1, counted))
-            elif heartbeat.epoch == epoch:
-                continue  # sent again for another subscriber
-            self._last[station] = (heartbeat.epoch, counted)
-        self._alive = True
-        return lines
 
 
 @dataclass
@@ -290,11 +190,6 @@ def verdict_line(verdict: Verdict) -> Text:
         _, view, region = max(found, key=lambda entry: entry[0])
         line.append(f"  at ({region.centroid[0]:.0f}, {region.centroid[1]:.0f}) {view.camera}")
     return line
-
-
-def _lost(station: str, first: int, last: int) -> str:
-    which = f"verdict {first}" if first == last else f"verdicts {first} to {last}"
-    return f"{station}: lost {which} ({last - first + 1}); they were sent and did not arrive"
 
 
 def _of_station(heartbeat: Heartbeat, station: str | None) -> Heartbeat:

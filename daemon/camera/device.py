@@ -24,19 +24,6 @@ CAMERA_ERRORS = (genapi.GenericException, gentl.GenericException)
 #: What a buffer with surprising contents makes harvesters raise.
 BUFFER_ERRORS = (KeyError, TypeError, OverflowError, AttributeError, ValueError, *CAMERA_ERRORS)
 
-#: PFNC 2.4 codes of the formats that effad inspects.
-_CODES = {
-    0x01080001: PixelFormat.MONO8,
-    0x01100003: PixelFormat.MONO10,
-    0x01100005: PixelFormat.MONO12,
-    0x01080009: PixelFormat.BAYER_RG8,
-    0x01080008: PixelFormat.BAYER_GR8,
-    0x0108000A: PixelFormat.BAYER_GB8,
-    0x0108000B: PixelFormat.BAYER_BG8,
-    0x02180014: PixelFormat.RGB8,
-    0x02180015: PixelFormat.BGR8,
-    0x02200016: PixelFormat.RGBA8,
-}
 _TRIGGERS = {TriggerSource.SOFTWARE: "Software", TriggerSource.HARDWARE: "Line0"}
 
 
@@ -262,7 +249,7 @@ def _delivered(raw: Any) -> Delivered:
         frame_id=int(raw.frame_id),
         width=int(raw.width),
         height=int(raw.height),
-        pixel_format=_CODES.get(int(raw.pixel_format)),
+        pixel_format=PixelFormat.of(int(raw.pixel_format)),
         device_ns=_optional(raw, "timestamp_ns") or None,
         data=data[offset : max(offset, min(filled, data.size))],
         let_go=lambda: raw.parent.queue_buffer(raw, False),  # True would fill it with zeros first

@@ -194,9 +194,9 @@ class CameraSupervisor:
                 text = "nothing could count the triggers of this interval"
                 self._alarm("unaccounted_interval", self.name, text, said.since_ns, said.until_ns)
                 self._log.error("unaccounted interval", since=said.since_ns, until=said.until_ns)
-            case link.Refused() if self.opened is None:
+            case link.Refused() if not self.started.is_set():
                 raise InputError(said.error)
-            case link.Refused():  # it was there before: give it the chance to come back
+            case link.Refused():  # it did acquire before: give it the chance to come back
                 self._log.error("camera refused", why=said.error)
             case link.Stopped():
                 self._log.info("camera stopped", counter=said.counter)

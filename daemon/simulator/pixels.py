@@ -1,32 +1,12 @@
-"""Pixel formats the simulated camera sends, and images turned into their bytes."""
-
-from enum import StrEnum
+"""Images turned into the bytes that a simulated camera sends."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.pixel_format import PixelFormat
 
-class PixelFormat(StrEnum):
-    """GenICam's names."""
-
-    MONO8 = "Mono8"
-    MONO12 = "Mono12"  # unpacked: 16 bit little endian, the upper four zero
-    BAYER_RG8 = "BayerRG8"
-    RGB8 = "RGB8"
-
-    @property
-    def code(self) -> int:
-        """The number of GenICam's pixel format naming convention (PFNC)."""
-        return {
-            PixelFormat.MONO8: 0x01080001,
-            PixelFormat.MONO12: 0x01100005,
-            PixelFormat.BAYER_RG8: 0x01080009,
-            PixelFormat.RGB8: 0x02180014,
-        }[self]
-
-    @property
-    def bytes_per_pixel(self) -> int:
-        return {PixelFormat.MONO12: 2, PixelFormat.RGB8: 3}.get(self, 1)
+#: The formats that it can send.
+SENT = (PixelFormat.MONO8, PixelFormat.MONO12, PixelFormat.BAYER_RG8, PixelFormat.RGB8)
 
 
 def encode(image: NDArray[np.generic], pixel_format: PixelFormat) -> NDArray[np.generic]:
@@ -34,8 +14,10 @@ def encode(image: NDArray[np.generic], pixel_format: PixelFormat) -> NDArray[np.
 
     image: (H, W, 3) uint8 RGB, (H, W) uint8 grey, or, for Mono12 alone, (H, W) uint16 to 4095.
     Returns (H, W) uint8, (H, W) uint16 for Mono12, (H, W, 3) uint8 for RGB8. Grey is a scene
-    without colour: every colour channel sees it. Raises ValueError for any other image.
+    without colour: every colour channel sees it. Raises ValueError for any other image or format.
     """
+    if pixel_format not in SENT:
+        raise ValueError(f"{pixel_format} is not simulated; allowed are {', '.join(SENT)}")
     if image.dtype == np.uint16 and image.ndim == 2 and pixel_format is PixelFormat.MONO12:
         if image.size and image.max() > 4095:
             raise ValueError(f"a Mono12 image has values up to {image.max()}, 4095 is the most")
@@ -56,6 +38,7 @@ def encode(image: NDArray[np.generic], pixel_format: PixelFormat) -> NDArray[np.
         case PixelFormat.MONO12:
             wide = np.multiply(grey, 1000, dtype=np.uint32) if grey is not None else None
             return (_luma(image, 4095) if wide is None else _levels(wide, 4095)).astype("<u2")
+    raise AssertionError(pixel_format)
 
 
 def _mosaic(rgb: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.simulator import scene_file
-from daemon.simulator.pixels import PixelFormat
 from daemon.simulator.scene_file import CameraScene, TriggerMode
+from models.pixel_format import PixelFormat
 
 __all__ = [
     "CameraScene",

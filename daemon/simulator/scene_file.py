@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.simulator import layout
-from daemon.simulator.pixels import PixelFormat, encode
+from daemon.simulator.pixels import encode
+from models.pixel_format import PixelFormat
 
 
 class TriggerMode(StrEnum):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from daemon.channel import Channel
+from daemon.client import SeqCheck, Subscriber
 from daemon.messages import (
     Alarm,
     Heartbeat,
@@ -31,7 +32,7 @@ from daemon.messages import (
     View,
 )
 from daemon.publisher import Outgoing, Publisher
-from daemon.watch import NOTHING_CAME, SeqCheck, Subscriber, main, verdict_line
+from daemon.watch import NOTHING_CAME, main, verdict_line
 from daemon.wire import decode_map, encode_map
 from models.errors import InputError
 from models.geometry import Tiles

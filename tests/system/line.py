@@ -1,6 +1,5 @@
 """A real line for tests: the daemon as the service runs it, and a subscriber beside it."""
 
-import json
 import os
 import signal
 import subprocess
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zmq
 from numpy.typing import NDArray
 
-from daemon.messages import Alarm, Heartbeat, Map, Reply, State, StateChange, Verdict
+from daemon.client import Requester, Subscriber
+from daemon.messages import Alarm, Heartbeat, Map, Reply, Request, State, StateChange, Verdict
 from daemon.simulator.scene import Fate, Scene, TriggerRecord
-from daemon.watch import Subscriber
 from daemon.wire import decode_map
 
 LIMIT = 90.0  # seconds, for a busy machine
@@ -109,12 +107,8 @@ class Line:
         return self.process.wait()
 
     def ask(self, **request: Any) -> Reply:
-        with zmq.Context() as context, context.socket(zmq.REQ) as socket:
-            socket.linger = 0
-            socket.rcvtimeo = int(LIMIT * 1000)
-            socket.connect(self.endpoint("control"))
-            socket.send(json.dumps(request).encode())
-            return Reply.model_validate_json(socket.recv())
+        with Requester(self.endpoint("control"), LIMIT) as requester:
+            return requester.ask(Request.model_validate(request))
 
 
 def station(recipe: Path, *camera: str, producer: str = "simulator") -> str:

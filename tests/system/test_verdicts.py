@@ -14,7 +14,6 @@ from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
 from models import recipe as recipes
 from models.calibration import fuse
 from models.engine import Engine
-from models.pixel_format import PixelFormat as Format
 from tests.system.line import Line, station
 
 Images = list[NDArray[np.uint8]]
@@ -43,7 +42,7 @@ def test_scores_and_maps_equal_those_without_the_daemon(
     assert [v.views[0].trigger for v in line.verdicts] == list(range(1, len(shown) + 1))
     for image, verdict in zip(shown, line.verdicts, strict=True):
         frame = np.asarray(encode(image, PixelFormat.BAYER_RG8), np.uint8)
-        maps = engine.look(frame, Format.BAYER_RG8)
+        maps = engine.look(frame, PixelFormat.BAYER_RG8)
         anomaly = fuse(
             maps, loaded.calibration.scales, loaded.calibration.alpha, loaded.bundle.weights
         )
