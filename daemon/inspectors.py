@@ -38,7 +38,7 @@ def make_workers(
         for station, recipe in loaded.items():
             engine = Engine(
                 recipe.bundle,
-                device=_device(settings.engine.device, recipe),
+                device=device_of(settings.engine.device, recipe),
                 precision=recipe.calibration.precision,
                 threads=threads,
                 region=recipe.recipe.region_of_interest,
@@ -51,8 +51,11 @@ def make_workers(
     return workers
 
 
-def _device(wanted: str, recipe: LoadedRecipe) -> str:
-    """Take the device that was chosen at calibration, unless the settings name another."""
+def device_of(wanted: str, recipe: LoadedRecipe) -> str:
+    """Give the device that was chosen at calibration, unless the settings name another.
+
+    Raises ``InputError`` if this machine does not have it.
+    """
     device = recipe.calibration.device if wanted == "auto" else wanted
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(

@@ -12,7 +12,7 @@ from daemon.cameras import camera_plan
 from daemon.channel import Channel, Closed, Crew
 from daemon.claims import StationPlan
 from daemon.control import ControlServer
-from daemon.inspectors import load_recipes, make_workers
+from daemon.inspectors import device_of, load_recipes, make_workers
 from daemon.job import Job, JobPlan
 from daemon.ledger import Ledger
 from daemon.messages import Alarm, Command, Heartbeat, Reply, Request, State, StateChange
@@ -141,12 +141,13 @@ class Service:
         ledger: Ledger,
     ) -> CameraSupervisor:
         size = recipe.bundle.manifest.input
+        on_cuda = device_of(self._settings.engine.device, recipe).startswith("cuda")
         plan = camera_plan(self._settings, camera)
 
         return CameraSupervisor(
             station.name,
             plan,
-            Wanted(size.width, size.height, camera.slots),
+            Wanted(size.width, size.height, camera.slots, on_cuda),
             Restarts(camera.restart_backoff_s, camera.restarts),
             ledger,
             partial(self._alarm, station.name),

@@ -102,6 +102,16 @@ class Slots:
         """Give a slot's bytes, shape (size,) uint8, as a view on shared memory."""
         return np.frombuffer(self._map, np.uint8, self.size, _PAGE + slot * self._stride)
 
+    @property
+    def address(self) -> int:
+        """Where the mapping begins in this process."""
+        return np.frombuffer(self._map, np.uint8).ctypes.data
+
+    @property
+    def total(self) -> int:
+        """Bytes of the mapping."""
+        return len(self._map)
+
     def close(self) -> None:
         """Unmap where no view is left, and close the descriptor."""
         del self._owners

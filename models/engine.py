@@ -2,9 +2,7 @@
 
 import platform
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.bundle import Bundle, Input
@@ -12,7 +10,7 @@ from models.calibration import RawMaps
 from models.errors import InputError
 from models.geometry import Box
 from models.pixel_format import PixelFormat
-from models.pixels import to_rgb
+from models.pixels import RawFrame, to_rgb, upload
 from models.precision import TOLERANCE, Precision, autocast
 
 
@@ -47,11 +45,12 @@ class Engine:
         }
         self.fingerprint = self._name()
 
-    def look(
-        self, frame: NDArray[np.uint8] | NDArray[np.uint16], pixel_format: PixelFormat
-    ) -> dict[str, RawMaps]:
-        """Give the raw maps of each scale for a frame, shaped as its pixel format says."""
-        return self.look_at(to_rgb(frame, pixel_format))
+    def look(self, frame: RawFrame, pixel_format: PixelFormat) -> dict[str, RawMaps]:
+        """Give the raw maps of each scale for a frame, shaped as its pixel format says.
+
+        It goes to the device as it is, and becomes RGB there.
+        """
+        return self.look_at(to_rgb(upload(frame, self._device), pixel_format))
 
     def look_at(self, rgb: Tensor) -> dict[str, RawMaps]:
         """Give the raw maps of each scale, on the CPU, for (3, H, W) float32 in [0, 1]."""

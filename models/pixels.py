@@ -1,44 +1,63 @@
-"""From a camera's pixel format to RGB in [0, 1]."""
+"""From a camera's pixel format to RGB in [0, 1], on whatever device the frame lies."""
 
-from typing import Any
-
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from models.pixel_format import PixelFormat
 
-#: GenICam names a mosaic by its first row, these OpenCV constants by its first two rows.
+RawFrame = NDArray[np.uint8] | NDArray[np.uint16]
+
+#: Where the colours lie in each 2 x 2 of a mosaic, as (row, column): red, blue.
 _MOSAIC = {
-    PixelFormat.BAYER_RG8: cv2.COLOR_BayerRGGB2RGB,
-    PixelFormat.BAYER_GR8: cv2.COLOR_BayerGRBG2RGB,
-    PixelFormat.BAYER_GB8: cv2.COLOR_BayerGBRG2RGB,
-    PixelFormat.BAYER_BG8: cv2.COLOR_BayerBGGR2RGB,
+    PixelFormat.BAYER_RG8: ((0, 0), (1, 1)),
+    PixelFormat.BAYER_GR8: ((0, 1), (1, 0)),
+    PixelFormat.BAYER_GB8: ((1, 0), (0, 1)),
+    PixelFormat.BAYER_BG8: ((1, 1), (0, 0)),
 }
+#: Bilinear interpolation of one colour from the pixels that have it: red and blue, and green.
+_QUARTER = ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25))
+_HALF = ((0.0, 0.25, 0.0), (0.25, 1.0, 0.25), (0.0, 0.25, 0.0))
 
 
-def to_rgb(frame: NDArray[np.uint8] | NDArray[np.uint16], pixel_format: PixelFormat) -> Tensor:
+def upload(frame: RawFrame, device: torch.device) -> Tensor:
+    """Bring a frame to a device as it is; from memory registered with CUDA without waiting."""
+    if not frame.flags.writeable:
+        frame = frame.copy()  # torch warns of memory that it may not write
+    return torch.from_numpy(frame).to(device, non_blocking=True)
+
+
+def to_rgb(frame: Tensor, pixel_format: PixelFormat) -> Tensor:
     """Map a frame, (H, W) or (H, W, channels) as its format says, to (3, H, W) float32 in [0, 1].
 
     Bayer is demosaiced bilinearly, Mono expanded, alpha dropped.
     """
+    values = frame.float()
     if pixel_format.bits > 8:
-        grey = _floats(frame)
-        largest = float(2**pixel_format.bits - 1)
-        return (grey / largest).clamp(max=1).expand(3, -1, -1)
+        return (values / float(2**pixel_format.bits - 1)).clamp(max=1).expand(3, -1, -1)
     if pixel_format is PixelFormat.MONO8:
-        return (_floats(frame) / 255).expand(3, -1, -1)
+        return (values / 255).expand(3, -1, -1)
     if pixel_format in _MOSAIC:
-        colours = _floats(np.asarray(cv2.cvtColor(frame, _MOSAIC[pixel_format])))
-    else:
-        colours = _floats(frame[..., :3])
+        return demosaic(values, *_MOSAIC[pixel_format]) / 255
+    colours = values[..., :3]
     if pixel_format is PixelFormat.BGR8:
         colours = colours.flip(-1)
     return colours.permute(2, 0, 1) / 255
 
 
-def _floats(values: NDArray[Any]) -> Tensor:
-    """Copy, since torch warns of memory that it may not write, as a camera's slots are."""
-    return torch.from_numpy(values.astype(np.float32, order="C"))
+def demosaic(mosaic: Tensor, red: tuple[int, int], blue: tuple[int, int]) -> Tensor:
+    """Interpolate (H, W) to (3, H, W); H and W are at least 2.
+
+    A mosaic mirrored about its border pixel goes on as it was, so that is what lies beyond.
+    """
+    planes = mosaic.new_zeros(3, *mosaic.shape)
+    planes[1] = mosaic
+    for plane, (row, column) in ((0, red), (2, blue)):
+        here = (slice(row, None, 2), slice(column, None, 2))
+        planes[plane][here] = mosaic[here]
+        planes[1][here] = 0
+    kernels = mosaic.new_tensor([_QUARTER, _HALF, _QUARTER])[:, None]
+    padded = functional.pad(planes[None], (1, 1, 1, 1), mode="reflect")
+    return functional.conv2d(padded, kernels, groups=3)[0]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from daemon import log
+from daemon import log, pinning
 from daemon.camera import link
 from daemon.camera.plan import Plan
 from daemon.channel import Closed
@@ -42,11 +42,12 @@ class Restarts:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the recipe inspects."""
+    """What the recipe inspects, and where frames of it lie."""
 
     width: int  # pixels
     height: int
     slots: int
+    on_cuda: bool  # slots are registered with CUDA
 
 
 class CameraSupervisor:
@@ -128,6 +129,8 @@ class CameraSupervisor:
     def close(self) -> None:
         """Give the memory of the slots back; nobody may use a frame any more."""
         if self._slots is not None:
+            if self._wanted.on_cuda:
+                pinning.unpin(self._slots)
             self._slots.close()
             self._slots = None
 
@@ -219,6 +222,8 @@ class CameraSupervisor:
             raise InputError(f"{where}: changed its pixel format to {said.pixel_format}")
         if self._slots is None:
             self._slots = Slots.create(self._wanted.slots, size)
+            if self._wanted.on_cuda:
+                pinning.pin(self._slots)
         self.opened = said
         self._log.info("camera open", vendor=said.vendor, model=said.model, serial=said.serial)
         use = link.UseSlots(count=self._slots.count, size=size)

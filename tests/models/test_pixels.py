@@ -8,10 +8,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.pixel_format import PixelFormat
-from models.pixels import to_rgb
+from models.pixels import RawFrame, upload
+from models.pixels import to_rgb as to_rgb_of
 
 BAYER = [PixelFormat(f"Bayer{name}8") for name in ("RG", "GR", "GB", "BG")]
 SIZES = st.integers(2, 40)
+
+
+def to_rgb(frame: RawFrame, pixel_format: PixelFormat) -> torch.Tensor:
+    return to_rgb_of(upload(frame, torch.device("cpu")), pixel_format)
 
 
 def mosaic(rgb: NDArray[np.uint8], pixel_format: PixelFormat) -> NDArray[np.uint8]:
