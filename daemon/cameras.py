@@ -1,5 +1,6 @@
 """From the settings of a camera to what its process is told."""
 
+import os
 from pathlib import Path
 
 from daemon.camera.plan import Plan
@@ -28,6 +29,11 @@ def camera_plan(settings: Settings, camera: CameraSettings) -> Plan:
 def producer_path(camera: CameraSettings) -> Path:
     """Give the camera's GenTL producer, looked at by a child process before anyone loads it."""
     if camera.producer == "simulator":
+        if "EFFAD_SCENE" not in os.environ:
+            raise InputError(
+                f"camera {camera.name}: the simulator shows what EFFAD_SCENE names, and that is not"
+                " set; name a scene file (daemon.simulator.scene makes one), or try effad-demo"
+            )
         try:
             return producer()
         except ProducerError as error:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def auroc(scores: NDArray[np.float64], bad: NDArray[np.bool_]) -> float:
     return float((pairs > 0).mean() + (pairs == 0).mean() / 2)
 
 
-def watched(folder: Path, recipe: Path, scene: Scene, count: int) -> list[dict[str, object]]:
+def watched(folder: Path, recipe: Path, scene: Scene, count: int) -> list[dict[str, Any]]:
     """Run daemon and effad-watch until so many verdicts came; give them."""
     config = folder / "effad.toml"
     config.write_text(LINE.format(recipe=recipe.resolve(), folder=folder))
@@ -100,7 +101,7 @@ def report(
     paths: list[Path],
     images: list[NDArray[np.uint8]],
     bad: NDArray[np.bool_],
-    verdicts: list[dict[str, object]],
+    verdicts: list[dict[str, Any]],
 ) -> None:
     loaded = recipes.load(recipe)
     threads = max(1, len(os.sched_getaffinity(0)) - 1)  # as the daemon's default
@@ -109,17 +110,17 @@ def report(
     scores, latencies, score_off, map_off = [], [], 0.0, 0.0
     kinds: dict[str, int] = {}
     for image, verdict in zip(images, verdicts, strict=True):
-        view = verdict["views"][0]  # type: ignore[index]
-        kinds[verdict["verdict"]] = kinds.get(verdict["verdict"], 0) + 1  # type: ignore[index]
+        view = verdict["views"][0]
+        kinds[verdict["verdict"]] = kinds.get(verdict["verdict"], 0) + 1
         frame = np.asarray(encode(image, PixelFormat.RGB8), np.uint8)
         maps = engine.look(frame, PixelFormat.RGB8)
         plain = fuse(maps, calibration.scales, calibration.alpha, loaded.bundle.weights)
         scores.append(view["score"])
         score_off = max(score_off, abs(view["score"] - plain.score))
-        received = np.load(Path(verdict["map_file"]).with_suffix(".npy"))  # type: ignore[arg-type]
+        received = np.load(Path(verdict["map_file"]).with_suffix(".npy"))
         half = plain.values.numpy().astype(np.float16).astype(np.float32)
         map_off = max(map_off, float(np.abs(received - half).max()))
-        latencies.append((verdict["published_ns"] - view["received_ns"]) / 1e6)  # type: ignore[operator]
+        latencies.append((verdict["published_ns"] - view["received_ns"]) / 1e6)
     values = np.array(scores, np.float64)
     print(f"frames shown {len(paths)}, verdicts {len(verdicts)}: {kinds}")
     print(f"engine {engine.fingerprint}")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from daemon.messages import MapEncoding, TriggerSource
 from daemon.settings import Settings, load, read
-from daemon.settings_keys import KEYS, SCALARS
+from daemon.settings.keys import KEYS, SCALARS
 from models.errors import InputError
 
 FIVE_LINES = """\

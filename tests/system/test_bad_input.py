@@ -75,9 +75,13 @@ def libm() -> Path:
     return found[0]
 
 
+def test_no_scene(tiny_recipe: Path, tmp_path: Path) -> None:
+    assert "EFFAD_SCENE names, and that is not set" in said(station(tiny_recipe), tmp_path, None)
+
+
 def test_no_camera(tiny_recipe: Path, tmp_path: Path) -> None:
-    line = said(station(tiny_recipe), tmp_path, None)
-    assert "no camera found; check power, cable" in line
+    settings = station(tiny_recipe, producer=str(producer()))  # without a scene it has none
+    assert "no camera found; check power, cable" in said(settings, tmp_path, None)
 
 
 def test_a_wrong_serial(scene: Scene, tiny_recipe: Path, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from daemon.messages import Reason
 from daemon.settings import load, read
-from daemon.settings_example import example
-from daemon.settings_keys import KEYS
+from daemon.settings.example import example
+from daemon.settings.keys import KEYS
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 UNIT = (SYSTEMD / "effad.service").read_text()
@@ -62,7 +62,7 @@ def test_systemd_makes_the_user_of_the_unit(tmp_path: Path) -> None:
 
 def test_the_example_is_made_from_the_settings() -> None:
     shipped = (SYSTEMD / "effad.toml").read_text()
-    assert shipped == f"{example()}\n", "python -m daemon.settings_example > systemd/effad.toml"
+    assert shipped == f"{example()}\n", "python -m daemon.settings.example > systemd/effad.toml"
 
 
 def test_the_example_is_the_defaults(tmp_path: Path) -> None:

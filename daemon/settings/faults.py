@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from daemon.settings_keys import KEYS
+from daemon.settings.keys import KEYS
 
 Location = tuple[int | str, ...]
 _ABSENT = object()

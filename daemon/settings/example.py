@@ -3,7 +3,7 @@
 import sys
 import textwrap
 
-from daemon.settings_keys import KEYS, SCALARS, Key, literal
+from daemon.settings.keys import KEYS, SCALARS, Key, literal
 
 HEAD = f"""\
 # Settings of effad. A key that begins with # has its default.
@@ -11,7 +11,7 @@ HEAD = f"""\
 # Each key outside the stations can also be an environment variable, such as
 # {SCALARS[0].variable}, and on the command line, such as {SCALARS[0].option};
 # command line over environment over this file. Unknown keys are refused.
-# This file is made by: python -m daemon.settings_example"""
+# This file is made by: python -m daemon.settings.example"""
 REQUIRED = {
     ("stations", "name"): "nut",
     ("stations", "recipe"): "recipes/nut",

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from daemon.settings_command import parse
-from daemon.settings_faults import Layer, told, unknown
-from daemon.settings_keys import SCALARS
-from daemon.settings_model import (
+from daemon.settings.command import parse
+from daemon.settings.faults import Layer, told, unknown
+from daemon.settings.keys import SCALARS
+from daemon.settings.model import (
     EngineSettings,
     HealthSettings,
     LedgerSettings,
@@ -21,7 +21,7 @@ from daemon.settings_model import (
     Settings,
     SocketSettings,
 )
-from daemon.settings_station import SIMULATOR, CameraSettings, StationSettings
+from daemon.settings.station import SIMULATOR, CameraSettings, StationSettings
 from models.errors import InputError
 
 __all__ = [

@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from daemon.settings_model import Settings
+from daemon.settings.model import Settings
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from daemon.settings_faults import unknown
-from daemon.settings_keys import KEYS, SCALARS, Key
+from daemon.settings.faults import unknown
+from daemon.settings.keys import KEYS, SCALARS, Key
 from models.errors import InputError
 
 

@@ -138,4 +138,6 @@ class StationSettings(Table):
     @classmethod
     def _names_differ(cls, cameras: tuple[CameraSettings, ...]) -> tuple[CameraSettings, ...]:
         unique("camera", [camera.name for camera in cameras])
+        if len({camera.trigger for camera in cameras}) > 1:
+            raise ValueError("its cameras have different triggers; a station has one for all")
         return cameras

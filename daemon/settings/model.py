@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from daemon.messages import MapEncoding
-from daemon.settings_station import NOT_ALLOWED, SIMULATOR, StationSettings, Table, allowed, unique
+from daemon.settings.station import NOT_ALLOWED, SIMULATOR, StationSettings, Table, allowed, unique
 
 _ENDPOINT = re.compile(r"tcp://(?P<host>[^\[\]:/\s]+):(?P<port>\d{1,5}|\*)|ipc://\S+")
 Endpoint = Annotated[
