@@ -15,7 +15,7 @@ from daemon.simulator.parts import Defect, draw
 from models import recipe as recipes
 from models.calibration import fuse
 from models.engine import Engine
-from models.images import to_tensor
+from models.images import read_rgb, to_tensor
 from tests.system.line import LIMIT
 
 DEMO = (sys.executable, "-m", "daemon.demo")
@@ -37,7 +37,7 @@ def test_it_ends_after_its_frames(tmp_path: Path) -> None:
     assert "NO_VERDICT" not in done.stdout.replace("0 NO_VERDICT", "")
     pictures = sorted((tmp_path / "maps").glob("*.png"))
     assert len(pictures) == len(fails) >= 1, "a picture of each that failed"
-    assert cv2.imread(str(pictures[0])).shape == (512, 512, 3)
+    assert read_rgb(pictures[0]).shape == (512, 512, 3)
     assert f"heat maps in {tmp_path / 'maps'}" in done.stdout
 
 
