@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
@@ -30,7 +31,7 @@ def run_command(args: argparse.Namespace) -> int:
         print(f"{frames.left_out} images were trained on and are left out")
     choice = Choice(
         alpha=fresh.alpha,
-        device="cpu",
+        device=args.device,
         precision=args.precision,
         false_reject_rate=args.target_false_reject,
         region=fresh.region_of_interest,
@@ -100,7 +101,18 @@ def parser() -> argparse.ArgumentParser:
         help="what the daemon will compute in (default here: %(default)s)",
     )
     verb.add_argument("--deadline-ms", type=int, help="from exposure to verdict")
-    verb.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the processor")
+    verb.add_argument(
+        "--device",
+        choices=["cpu", "cuda"],
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        help="where the daemon will compute (default here: %(default)s)",
+    )
+    verb.add_argument(
+        "--threads",
+        type=int,
+        default=max(1, len(os.sched_getaffinity(0)) - 1),  # as the daemon's own default
+        help="CPU threads, part of the engine's fingerprint (default here: %(default)s)",
+    )
     verb.set_defaults(command=run_command)
     return top
 

@@ -23,6 +23,9 @@ Workers = Sequence[Mapping[str, Inspector]]  # each worker's inspectors, by stat
 Publish = Callable[[Outgoing], None]
 
 
+_LAST_WORDS = 2.0  # seconds
+
+
 @dataclass(frozen=True)
 class JobPlan:
     stations: Mapping[str, StationPlan]
@@ -50,6 +53,7 @@ class Job:
         self.holdings = [Holding(f"infer-{n}") for n in range(len(workers))]
         self.holdings.append(Holding("outcome"))
         self._frames: Channel[Frame] = Channel(plan.queue)
+        self._no_more_frames = threading.Event()
         self.ended = threading.Event()
 
     def add(self, station: str, camera: CameraSupervisor) -> None:
@@ -64,6 +68,7 @@ class Job:
         """Start every stage, the last one first."""
         self._frames = frames = Channel[Frame](self._plan.queue, producers=len(self.cameras))
         last = Last(len(self._workers), self._no_more_results)
+        last_camera = Last(len(self.cameras), self._no_more_frames.set)
         crew.start("outcome", self._outcome)
         crew.start("timer", self.ledger.run_timer)
         for number, inspectors in enumerate(self._workers):
@@ -73,7 +78,7 @@ class Job:
                 lambda i=inspectors, h=holding: self._infer(frames, i, h, last),  # type: ignore[misc]
             )
         for camera in self.cameras:
-            crew.start(f"camera-{camera.name}", lambda c=camera: _feed(c, frames))  # type: ignore[misc]
+            crew.start(f"camera-{camera.name}", lambda c=camera: _feed(c, frames, last_camera))  # type: ignore[misc]
 
     def stop(self) -> None:
         """Stop the cameras; ``ended`` is set when every trigger has its verdict."""
@@ -84,9 +89,10 @@ class Job:
         """End what takes too long: camera processes at once, open parts as they are."""
         for camera in self.cameras:
             camera.kill()
-        self._no_more_results()
         for frame in self._frames.abandon():
             frame.give_back()
+        self._no_more_frames.wait(_LAST_WORDS)  # what a camera still said of its triggers counts
+        self._no_more_results()
 
     def close(self) -> None:
         """Give shared memory back, once no thread uses it any more."""
@@ -148,8 +154,9 @@ class Job:
             self.ended.set()
 
 
-def _feed(camera: CameraSupervisor, frames: Channel[Frame]) -> None:
+def _feed(camera: CameraSupervisor, frames: Channel[Frame], last: Last) -> None:
     try:
         camera.run(frames.put)
     finally:
         frames.done()
+        last.done()

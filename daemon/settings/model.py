@@ -91,7 +91,7 @@ class EngineSettings(Table):
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d{1,2})?)$",
-        description="Device of the networks; auto: CUDA where there is one, else the CPU.",
+        description="Device of the networks; auto: the one that was chosen at calibration.",
         json_schema_extra=allowed("auto, cpu, cuda, or cuda:N"),
     )
     workers: int = Field(
