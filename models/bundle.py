@@ -18,7 +18,8 @@ from models.errors import InputError
 from models.geometry import CELLS, CENTRE, STEP, TILE, Cutting, Tiles, Whole
 from models.images import read_rgb, to_tensor
 from models.pdn import CHANNELS, PdnSize, pdn
-from models.records import Record, sha256, sync_folder
+from models.pixel_format import PixelFormat
+from models.records import Record, sha256, sync
 from models.weights import read_weights, write_weights
 
 MANIFEST = "manifest.json"
@@ -50,6 +51,7 @@ class TileGeometry(Record):
 class Input(Record):
     height: int = Field(ge=1)  # frame pixels
     width: int = Field(ge=1)
+    pixel_format: PixelFormat = PixelFormat.RGB8  # of the images trained on; others become RGB
     mean: tuple[float, float, float] = INPUT_MEAN  # of RGB in [0, 1]
     std: tuple[float, float, float] = INPUT_STD
 
@@ -215,6 +217,9 @@ class BundleWriter:
 
     def publish(self, manifest: Manifest) -> None:
         manifest.write(self._folder / MANIFEST)
+        for path in self._folder.iterdir():
+            path.chmod(0o644)  # the daemon's user is another than the engineer
+            sync(path)
         self._folder.chmod(0o755)
         self._folder.rename(self._path)
-        sync_folder(self._path.parent)
+        sync(self._path.parent)
