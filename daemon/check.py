@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from daemon.camera.supervisor import look
+from daemon.camera.spawn import look
 from daemon.cameras import camera_plan
 from daemon.inspectors import load_recipes, make_workers
 from daemon.settings import Settings

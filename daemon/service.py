@@ -7,7 +7,8 @@ from functools import partial
 from importlib.metadata import version
 
 from daemon import log, notify
-from daemon.camera.supervisor import STOP_SECONDS, CameraSupervisor, Restarts, Wanted
+from daemon.camera.spawn import STOP_SECONDS
+from daemon.camera.supervisor import CameraSupervisor, Restarts, Wanted
 from daemon.cameras import camera_plan
 from daemon.channel import Channel, Closed, Crew
 from daemon.claims import StationPlan

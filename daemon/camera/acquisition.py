@@ -63,9 +63,9 @@ class Acquisition:
             self._finish()
 
     def _start(self) -> None:
-        camera, hardware = self._camera, self._plan.trigger is TriggerSource.HARDWARE
+        camera = self._camera
         camera.set_trigger(self._plan.trigger)
-        for _ in range(_START_TRIES):
+        for tries_left in reversed(range(_START_TRIES)):
             self._missed(
                 self._numbers.started(camera.counter()),
                 Reason.CAMERA_DOWN,
@@ -74,12 +74,18 @@ class Acquisition:
             camera.start()
             # An edge between reading the counter and starting has made no frame, or the first:
             # which is not to be known, so begin again and account for it as lost.
-            if not hardware or camera.counter() in (None, self._numbers.last - self._numbers.shift):
+            if self._plan.trigger is not TriggerSource.HARDWARE or self._no_edge_since():
+                break
+            if not tries_left:
+                log.get("camera").warning("edges come as fast as the camera starts")
                 break
             camera.stop()
         self._issued = self._counted = self._numbers.last
         self._seen = time.monotonic()
         self._say(link.Started(base=self._numbers.last))
+
+    def _no_edge_since(self) -> bool:
+        return self._camera.counter() in (None, self._numbers.last - self._numbers.shift)
 
     def _step(self) -> None:
         try:

@@ -1,9 +1,7 @@
 """The daemon's side of a camera: starts its process, hears it out, starts it again."""
 
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -14,6 +12,7 @@ from typing import Protocol
 from daemon import log, pinning
 from daemon.camera import link
 from daemon.camera.plan import Plan
+from daemon.camera.spawn import ending, spawn, wait
 from daemon.channel import Closed
 from daemon.claims import Seen, Unseen
 from daemon.frames import Frame
@@ -22,7 +21,6 @@ from daemon.slots import Slots
 from models.errors import InputError
 from models.pixel_format import PixelFormat
 
-STOP_SECONDS = 5.0  # that a camera's process has to end before it is killed
 _HOUR = 3600.0
 
 
@@ -77,6 +75,7 @@ class CameraSupervisor:
         self._end: socket.socket | None = None
         self._format = PixelFormat.MONO8
         self._last: int | None = None  # trigger number to go on from
+        self._died_ns: int | None = None  # since when there is no process
         self._stopping = threading.Event()
         self.started = threading.Event()  # the camera acquires, or never will
         self.opened: link.Opened | None = None
@@ -92,8 +91,9 @@ class CameraSupervisor:
                 status = self._once(put)
                 if self._stopping.is_set():
                     return
-                text = f"camera process ended ({_ending(status)})"
-                self._log.error("camera process ended", status=_ending(status))
+                self._died_ns = self._died_ns or time.time_ns()
+                text = f"camera process ended ({ending(status)})"
+                self._log.error("camera process ended", status=ending(status))
                 self._ledger.camera_away(self._station, self.name, text)
                 self._alarm("camera_down", self.name, text)
                 deaths.append(time.monotonic())
@@ -102,7 +102,7 @@ class CameraSupervisor:
                 if len(deaths) > self._restarts.per_hour:
                     raise InputError(
                         f"camera {self.name}: its process ended {len(deaths)} times in an hour"
-                        f" (last: {_ending(status)}); see the log, then restart effad"
+                        f" (last: {ending(status)}); see the log, then restart effad"
                     )
                 self._stopping.wait(self._restarts.backoff_s * 2 ** min(len(deaths) - 1, 5))
         finally:
@@ -133,11 +133,6 @@ class CameraSupervisor:
                 pinning.unpin(self._slots)
             self._slots.close()
             self._slots = None
-
-    @property
-    def pid(self) -> int | None:
-        process = self._process
-        return process.pid if process is not None else None
 
     def _once(self, put: Callable[[Frame], None]) -> int:
         """Run one process to its end; give its status."""
@@ -225,9 +220,17 @@ class CameraSupervisor:
             if self._wanted.on_cuda:
                 pinning.pin(self._slots)
         self.opened = said
+        if self._died_ns is not None and (said.counter is None or said.counter < (self._last or 0)):
+            self._unaccounted(self._died_ns, time.time_ns())
+        self._died_ns = None
         self._log.info("camera open", vendor=said.vendor, model=said.model, serial=said.serial)
         use = link.UseSlots(count=self._slots.count, size=size)
         self._tell(use, self._slots.descriptor)
+
+    def _unaccounted(self, since_ns: int, until_ns: int) -> None:
+        text = "nothing could count the triggers of this interval"
+        self._alarm("unaccounted_interval", self.name, text, since_ns, until_ns)
+        self._log.error("unaccounted interval", since=since_ns, until=until_ns)
 
     def _frame(self, said: link.Frame, put: Callable[[Frame], None]) -> None:
         self._last = max(self._last or 0, said.trigger)
@@ -262,51 +265,3 @@ class CameraSupervisor:
             except OSError:
                 return False
         return True
-
-
-def _ending(status: int) -> str:
-    return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
-
-
-def spawn(plan: Plan) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
-    """Start a camera's process; give our end of the line to it."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "daemon.camera.process",
-                str(theirs.fileno()),
-                plan.model_dump_json(),
-            ],
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # a Ctrl-C at the terminal is the daemon's to handle
-        )
-    return ours, process
-
-
-def wait(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for a process that has been told to end; kill it if it does not. Gives its status."""
-    try:
-        return process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        log.get("camera").error("camera process does not end, killing it", pid=process.pid)
-        process.kill()
-        return process.wait()
-
-
-def look(plan: Plan) -> link.Opened:
-    """Open a camera, say what it is, and close it; raises ``InputError`` if it cannot be used."""
-    ours, process = spawn(plan)
-    with ours:
-        said = link.receive_from_camera(ours)
-    status = wait(process)
-    if isinstance(said, link.Opened):
-        return said
-    if isinstance(said, link.Refused):
-        raise InputError(said.error)
-    raise InputError(
-        f"camera {plan.name}: its process ended with {_ending(status)} before it was open;"
-        " see the log"
-    )
