@@ -1,5 +1,6 @@
 """effad's own subscriber and requester: what a SCADA, or a test, talks to the daemon with."""
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -26,15 +27,14 @@ class Subscriber:
             "results": (f"verdict/{of}", "state/", "heartbeat/", "alarm/"),
             "maps": (f"map/{of}",),
         }
-        self._context = zmq.Context()
-        self._poller = zmq.Poller()
-        try:
+        with ExitStack() as undo:
+            self._context = zmq.Context()
+            undo.callback(self._context.destroy, linger=0)
+            self._poller = zmq.Poller()
             for name, endpoint in self._endpoints.items():
                 if endpoint is not None:
                     self._connect(name, endpoint, topics[name])
-        except BaseException:
-            self._context.destroy(linger=0)
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

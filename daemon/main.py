@@ -5,13 +5,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
 from daemon import log
 from daemon.check import check
 from daemon.service import Service
 from daemon.settings import load
-from models.errors import InputError, reports_input_errors
+from models.errors import reports_input_errors
 
 
 @contextmanager
@@ -30,24 +30,26 @@ def stops(service: Service) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _last_words(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log what the process dies of where the rest of its log is; its exit status stays 1."""
+    log.get("effad").critical("effad failed", exc_info=(kind, error, trace))
+
+
 @reports_input_errors("effad")
 def main(argv: list[str] | None = None) -> int:
     invocation = load(argv)
     settings = invocation.settings
     log.configure(settings.log.format, settings.log.level)
+    sys.excepthook = _last_words
     if invocation.check:
         for line in check(settings):
             print(line, flush=True)
         return 0
     service = Service(settings)
     with stops(service):
-        try:
-            ended = service.run()
-        except InputError:
-            raise
-        except Exception:  # noqa: BLE001 (the end of the process: logged, and systemd restarts it)
-            log.get("effad").exception("effad failed")
-            return 1
+        ended = service.run()
     if ended.hung:
         os._exit(1)  # threads that hang would be torn down under their feet
     return 0

@@ -65,14 +65,15 @@ class Service:
 
     def run(self) -> Ended:
         """Run until ``stop``, or the first failure, which is raised once all has been closed."""
+        watched = False
         try:
             self._open_sockets()
             self._start_job()
             self._watch()
-        except BaseException:
-            self._change(State.ERROR, "failed; see the log")
-            raise
+            watched = True
         finally:
+            if not watched or self._crew.failed:
+                self._change(State.ERROR, "failed; see the log")
             hung = self._end()
         self._crew.check()
         return Ended(hung)

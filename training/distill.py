@@ -89,6 +89,110 @@ def channel_statistics(backbone: Backbone, views: Iterator[Tensor]) -> tuple[Ten
     return mean, (squares / count - mean.square()).sqrt()
 
 
+class Distillation:
+    """The state of a distillation: it goes on from its checkpoint where there is one."""
+
+    def __init__(
+        self,
+        settings: DistillSettings,
+        backbone: Backbone,
+        start: dict[str, Tensor] | None,
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Take where to start, or None for random weights.
+
+        Raises ``InputError`` for an image folder that is empty, small or unreadable.
+        """
+        torch.manual_seed(settings.seed)
+        self._settings = settings
+        self._backbone = backbone
+        self._checkpoint = checkpoint
+        self._norm = InputNorm()
+        paths = find_images(settings.images)
+        self._held_out = paths[:: max(1, len(paths) // HELD_OUT)][:HELD_OUT]
+        kept = set(self._held_out)
+        self.paths = [p for p in paths if p not in kept] or self._held_out
+        self._net = pdn(settings.size, padding=True).to(memory_format=torch.channels_last)
+        if start is not None:
+            self._net.load_state_dict(start)
+        self._optimizer = torch.optim.Adam(
+            self._net.parameters(), lr=settings.rate, weight_decay=1e-5
+        )
+        self.losses: list[float] = []
+        if saved := checkpoint.load():
+            self._net.load_state_dict(saved["net"])
+            self._optimizer.load_state_dict(saved["optimizer"])
+            self._mean, self._std = saved["mean"], saved["std"]
+            self.losses = list(saved["losses"])
+        else:
+            self._mean, self._std = self._statistics()
+        self._order = endless(len(self.paths), settings.seed, len(self.losses) * settings.batch)
+
+    def step(self) -> float:
+        """Train on one batch (steps 18 to 28); give its loss."""
+        settings, number = self._settings, len(self.losses)
+        first = 1 + number * settings.batch
+        images = torch.stack(
+            [self._view(self.paths[next(self._order)], first + i) for i in range(settings.batch)]
+        ).contiguous(memory_format=torch.channels_last)
+        for group in self._optimizer.param_groups:
+            group["lr"] = settings.rate * _schedule(number, settings.steps)
+        with autocast():
+            features = self._net(half(images))
+        loss = functional.mse_loss(features.float(), self._target(images))
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self.losses.append(loss.item())
+        return self.losses[-1]
+
+    def save(self) -> None:
+        self._checkpoint.save(
+            {
+                "net": self._net.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "mean": self._mean,
+                "std": self._std,
+                "losses": self.losses,
+            }
+        )
+
+    def held_out_loss(self) -> float:
+        """Measure the loss on images that were never trained on, the same views each time."""
+        errors = []
+        with torch.no_grad(), autocast():
+            for number, path in enumerate(self._held_out):
+                images = self._view(path, number)[None]
+                features = self._net(half(images)).float()
+                errors.append(functional.mse_loss(features, self._target(images)).item())
+        return sum(errors) / len(errors)
+
+    def teacher(self) -> nn.Sequential:
+        """Give the teacher as detection uses it, without padding."""
+        plain = pdn(self._settings.size)
+        plain.load_state_dict(self._net.state_dict())
+        return plain
+
+    def _view(self, path: Path, stream: int) -> Tensor:
+        random = np.random.default_rng((self._settings.seed, stream))
+        normalized: Tensor = self._norm(view(to_tensor(read_rgb(path)), random))
+        return normalized
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        some = self.paths[:: max(1, len(self.paths) // STATISTICS)]
+        with torch.no_grad(), autocast():
+            return channel_statistics(
+                self._backbone, (self._view(path, i)[None] for i, path in enumerate(some))
+            )
+
+    def _target(self, images: Tensor) -> Tensor:
+        """Give the backbone's features, each channel standardized (steps 21 and 22)."""
+        with torch.no_grad(), autocast():
+            features = self._backbone(images.contiguous(memory_format=torch.channels_last))
+        scaled = (features.double() - self._mean.view(-1, 1, 1)) / self._std.view(-1, 1, 1)
+        return torch.as_tensor(scaled, dtype=torch.float32)
+
+
 def distill(
     settings: DistillSettings,
     backbone: Backbone,
@@ -96,88 +200,22 @@ def distill(
     checkpoint: Checkpoint,
     progress: Progress,
 ) -> Distilled:
-    """Distil, from ``start`` or at random, going on from the checkpoint where there is one.
+    """Distil to the end, from ``start`` or at random, or from the checkpoint.
 
     Raises ``InputError`` for an image folder that is empty, small or unreadable.
     """
-    torch.manual_seed(settings.seed)
-    paths = find_images(settings.images)
-    held_out, paths = paths[:: max(1, len(paths) // HELD_OUT)][:HELD_OUT], paths
-    kept = set(held_out)
-    paths = [p for p in paths if p not in kept] or held_out
-    norm = InputNorm()
-    net = pdn(settings.size, padding=True).to(memory_format=torch.channels_last)
-    if start is not None:
-        net.load_state_dict(start)
-    optimizer = torch.optim.Adam(net.parameters(), lr=settings.rate, weight_decay=1e-5)
-
-    def load(path: Path, stream: int) -> Tensor:
-        random = np.random.default_rng((settings.seed, stream))
-        normalized: Tensor = norm(view(to_tensor(read_rgb(path)), random))
-        return normalized
-
-    with torch.no_grad(), autocast():
-        some = paths[:: max(1, len(paths) // STATISTICS)]
-        saved = checkpoint.load()
-        if saved is None:
-            mean, std = channel_statistics(backbone, (load(p, i)[None] for i, p in enumerate(some)))
-        else:
-            mean, std = saved["mean"], saved["std"]
-            net.load_state_dict(saved["net"])
-            optimizer.load_state_dict(saved["optimizer"])
-        done = int(saved["step"]) if saved else 0
-
-    def standardized(images: Tensor) -> Tensor:
-        with torch.no_grad(), autocast():
-            features = backbone(images.contiguous(memory_format=torch.channels_last))
-        scaled = (features.double() - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)
-        return torch.as_tensor(scaled, dtype=torch.float32)
-
-    order = endless(len(paths), settings.seed, start=done * settings.batch)
-    losses: list[float] = list(saved["losses"]) if saved else []
-    for step in range(done, settings.steps):
-        first = 1 + step * settings.batch
-        images = torch.stack(
-            [load(paths[next(order)], first + i) for i in range(settings.batch)]
-        ).contiguous(memory_format=torch.channels_last)
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate * _schedule(step, settings.steps)
-        with autocast():
-            features = net(half(images))
-        loss = functional.mse_loss(features.float(), standardized(images))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        losses.append(loss.item())
-        progress(step + 1, losses[-1])
-        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
-            checkpoint.save(
-                {
-                    "step": step + 1,
-                    "net": net.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "mean": mean,
-                    "std": std,
-                    "losses": losses,
-                }
-            )
-
-    with torch.no_grad(), autocast():
-        errors = []
-        for i, path in enumerate(held_out):
-            images = load(path, i)[None]
-            errors.append(
-                functional.mse_loss(net(half(images)).float(), standardized(images)).item()
-            )
-    plain = pdn(settings.size)
-    plain.load_state_dict(net.state_dict())
-    recent = losses[-500:] or [math.nan]
+    state = Distillation(settings, backbone, start, checkpoint)
+    for number in range(len(state.losses) + 1, settings.steps + 1):
+        progress(number, state.step())
+        if number % settings.checkpoint_every == 0 or number == settings.steps:
+            state.save()
+    recent = state.losses[-500:] or [math.nan]
     return Distilled(
-        net=plain,
-        images=len(paths),
+        net=state.teacher(),
+        images=len(state.paths),
         steps=settings.steps,
         loss=sum(recent) / len(recent),
-        held_out_loss=sum(errors) / len(errors),
+        held_out_loss=state.held_out_loss(),
     )
 
 

@@ -202,25 +202,32 @@ class Acquisition:
                 raise Gone(f"silent for {self._plan.lost_after_ms} ms, and does not answer")
             self._seen = now
 
-    def _listen(self, timeout: float) -> None:
-        ready, _, _ = select.select([self._end], [], [], timeout)
-        if not ready:
-            return
-        received = link.receive_to_camera(self._end)
-        if received is None or isinstance(received[0], link.Stop):
-            raise Stopping
-        if isinstance(received[0], link.Trigger):
-            self._trigger(received[0].number)
+    def _listen(self, timeout: float, *, away: bool = False) -> None:
+        """Obey what the daemon says within so many seconds."""
+        until = time.monotonic() + timeout
+        while select.select([self._end], [], [], max(0.0, until - time.monotonic()))[0]:
+            received = link.receive_to_camera(self._end)
+            if received is None or isinstance(received[0], link.Stop):
+                raise Stopping
+            if isinstance(received[0], link.Trigger):
+                number = received[0].number
+                if away:
+                    self._refuse(number, "the camera is away")
+                else:
+                    self._trigger(number)
+                    return  # its frame comes soon
 
     def _trigger(self, number: int) -> None:
         try:
             self._camera.software_trigger()
         except (*CAMERA_ERRORS, AttributeError) as error:
-            refused = " ".join(str(error).split())
-            self._say(link.Triggered(number=number, trigger=None, error=refused))
+            self._refuse(number, " ".join(str(error).split()))
             return
         self._issued += 1
         self._say(link.Triggered(number=number, trigger=self._issued))
+
+    def _refuse(self, number: int, why: str) -> None:
+        self._say(link.Triggered(number=number, trigger=None, error=why))
 
     def _come_back(self, why: str) -> None:
         since = self._away_since = time.time_ns()
@@ -228,7 +235,7 @@ class Acquisition:
         self._camera.abandon()
         pause = 0.1
         while not self._camera.find_again():
-            self._refuse_triggers(pause)
+            self._listen(pause, away=True)
             pause = min(2.0, 2 * pause)
         if self._configured() != self._shape:
             raise InputError(
@@ -240,22 +247,6 @@ class Acquisition:
             self._say(link.Unaccounted(since_ns=since, until_ns=time.time_ns()))
         self._away_since = None
         self._start()
-
-    def _refuse_triggers(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._end], [], [], left)
-            if not ready:
-                return
-            received = link.receive_to_camera(self._end)
-            if received is None or isinstance(received[0], link.Stop):
-                raise Stopping
-            if isinstance(received[0], link.Trigger):
-                self._say(
-                    link.Triggered(
-                        number=received[0].number, trigger=None, error="the camera is away"
-                    )
-                )
 
     def _finish(self) -> None:
         """Stop the camera, take what still comes, and account for what was counted and did not."""

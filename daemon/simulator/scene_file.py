@@ -80,9 +80,8 @@ def write(path: Path, cameras: Sequence[CameraScene], log_capacity: int) -> None
         with os.fdopen(descriptor, "wb") as file:
             _write(file, cameras, log_capacity)
         Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    finally:
+        Path(name).unlink(missing_ok=True)  # it is still there if something failed
 
 
 def _write(file: BinaryIO, cameras: Sequence[CameraScene], log_capacity: int) -> None:
