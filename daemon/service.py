@@ -99,13 +99,12 @@ class Service:
         workers = make_workers(self._settings, recipes)
         self._change(State.INITIALIZED, "opening cameras")
         engines = {name: i.engine.fingerprint for name, i in workers[0].items()}
-        self._job = job = Job(
-            self._job_plan(recipes, engines), workers, self._publish, self._violated
-        )
+        job = Job(self._job_plan(recipes, engines), workers, self._publish, self._violated)
         for station in self._settings.stations:
             for camera in station.cameras:
                 recipe = recipes[station.name]
                 job.add(station.name, self._supervise(station, camera, recipe, job.ledger))
+        self._job = job
         job.start(self._crew)
         self._crew.start("heartbeat", self._beat)
         for supervisor in job.cameras:

@@ -55,7 +55,7 @@ def watched(folder: Path, recipe: Path, scene: Scene, count: int) -> list[dict[s
         [
             *(sys.executable, "-m", "daemon.watch", "--json", "--count", str(count)),
             *("--results", f"ipc://{folder}/results", "--maps", f"ipc://{folder}/maps"),
-            *("--save", str(folder / "maps"), "--save-all", "--save-maps", "--timeout", "120"),
+            *("--save", str(folder / "heat"), "--save-all", "--save-maps", "--timeout", "40"),
         ],
         stdout=subprocess.PIPE,
         text=True,
@@ -68,6 +68,8 @@ def watched(folder: Path, recipe: Path, scene: Scene, count: int) -> list[dict[s
     said, _ = watch.communicate()
     daemon.send_signal(signal.SIGTERM)
     print(f"effad-watch: status {watch.returncode}; effad: status {daemon.wait()}")
+    if daemon.returncode or watch.returncode:
+        raise SystemExit((folder / "log").read_text()[-2000:])
     return [json.loads(line) for line in said.splitlines()]
 
 
