@@ -4,6 +4,7 @@ Thesis 4.3: a 3 x 3 neighbourhood of each cell of two layers is pooled to 1024 v
 both to 384. All of it is linear and fixed, so here it is one convolution a layer.
 """
 
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +62,10 @@ class PooledFeatures(nn.Module):
         return torch.cat([fine, coarse], dim=1)
 
 
+#: Weights that a file may leave out: behind the features, or counts of training's batches.
+_UNUSED = re.compile(r"^(layer4|fc)\.|\.num_batches_tracked$")
+
+
 def resnet50_v1(path: Path) -> PooledFeatures:
     """Load ImageNet's original ResNet-50 (v1: strides in the first 1 x 1 convolutions).
 
@@ -76,7 +81,7 @@ def resnet50_v1(path: Path) -> PooledFeatures:
     wanted = {
         key: value.shape
         for key, value in net.state_dict().items()
-        if key in state or not key.startswith(("layer4.", "fc."))
+        if key in state or not _UNUSED.search(key)
     }
     found = {key: value.shape for key, value in state.items()}
     for key in sorted(wanted.keys() | found.keys()):

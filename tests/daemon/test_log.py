@@ -63,11 +63,11 @@ def test_a_line_is_one_json_object() -> None:
 def test_standard_logging_goes_the_same_way() -> None:
     stream = io.StringIO()
     log.configure(stream=stream, camera="cam1")
-    logging.getLogger("harvesters.core").warning("lost %s", "it", extra={"module_name": "TL"})
+    logging.getLogger("vendor.core").warning("lost %s", "it", extra={"module_name": "TL"})
     (line,) = lines(stream)
     assert (line["event"], line["logger"], line["level"]) == (
         "lost it",
-        "harvesters.core",
+        "vendor.core",
         "warning",
     )
     assert (line["camera"], line["module_name"]) == ("cam1", "TL")

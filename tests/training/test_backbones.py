@@ -88,6 +88,14 @@ def test_a_resnet_50_gives_the_teachers_grid(tmp_path: Path) -> None:
     assert not any(p.requires_grad for p in backbone.parameters())
 
 
+def test_the_backbone_that_teachers_are_distilled_from(data: Path) -> None:
+    """Its file has no counts of batches, and no layer behind the features."""
+    path = data.parent / "weights" / "resnet50_layer1-3.safetensors"
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    resnet50_v1(path)
+
+
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
