@@ -63,7 +63,7 @@ class Ledger:
         with self._changed:
             here = self._stations[station]
             number = self._number(here, camera, seen.trigger)
-            self._open_until(here, number)
+            self._open_until(here, number, seen.received_ns)
             view = self._view(here, number, camera)
             if view is None:
                 return None
@@ -227,14 +227,18 @@ class Ledger:
             return here.last + 1 if number is None else number
         return trigger - here.offset.setdefault(camera, trigger - 1 - here.last)
 
-    def _open_until(self, here: _Station, number: int) -> None:
+    def _open_until(self, here: _Station, number: int, known_ns: int | None = None) -> None:
+        """Open parts that became known at ``known_ns``, or now; their deadline runs from then."""
+        now = time.time_ns()
+        known = now if known_ns is None else min(known_ns, now)
+        due = time.monotonic() + here.plan.deadline_s - (now - known) / 1e9
         while here.last < number:
             here.last += 1
             here.open[here.last] = OpenPart(
                 number=here.last,
                 part=Part(),
-                due=time.monotonic() + here.plan.deadline_s,
-                triggered_ns=time.time_ns(),
+                due=due,
+                triggered_ns=known,
                 views={camera: _fresh(here, camera) for camera in here.plan.cameras},
             )
 
@@ -247,7 +251,7 @@ class Ledger:
     def _expire(self, here: _Station, now: float) -> None:
         for part in here.open.values():
             if part.due > now:
-                break  # parts are opened in the order of their deadlines
+                continue
             for view in part.views.values():
                 if view.outcome is None and view.received_ns is None:
                     view.outcome = Unseen(Reason.FRAME_LOST, "no frame came before the deadline")

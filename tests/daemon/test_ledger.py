@@ -28,7 +28,7 @@ def ledger_of(
 
 
 def seen(trigger: int) -> Seen:
-    return Seen(trigger, trigger, None, 1)
+    return Seen(trigger, trigger, None, time.time_ns())
 
 
 def all_of(ledger: Ledger) -> list[Settled]:
@@ -219,3 +219,17 @@ def test_the_account_always_adds_up(steps: list[Step]) -> None:
         assert ledger.published("nut", part.number, Kind.NO_VERDICT) == []
     counts = ledger.counts()["nut"]
     assert (counts.no_verdict, counts.open) == (known, 0)
+
+
+def test_the_deadline_runs_from_the_frame_not_from_when_it_was_heard_of() -> None:
+    ledger = ledger_of(deadline_s=60)
+    ledger.started("nut", "c", 0)
+    crew = Crew(lambda: None)
+    crew.start("timer", ledger.run_timer)
+    minute_ago = time.time_ns() - 60_000_000_000
+    ledger.frame("nut", "c", Seen(1, 1, None, minute_ago))
+    late = next(ledger.settled())
+    assert reason(late) is Reason.LATE
+    assert late.triggered_ns == minute_ago
+    assert all_of(ledger) == []
+    assert crew.join(LIMIT) == []
