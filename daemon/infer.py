@@ -1,5 +1,6 @@
 """The worker: from frames in slots to anomaly maps."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,9 +22,13 @@ class Inspector:
     recipe: LoadedRecipe
 
     def inspect(self, frame: Frame) -> Inspected:
+        """Give a frame's anomaly map; raises ``ArithmeticError`` if it is not finite."""
         calibration, bundle = self.recipe.calibration, self.recipe.bundle
         maps = self.engine.look(frame.pixels, frame.pixel_format)
         anomaly = fuse(maps, calibration.scales, calibration.alpha, bundle.weights)
+        # NaN is at or above no threshold: it would pass.
+        if not math.isfinite(float(anomaly.values.sum())):
+            raise ArithmeticError("the anomaly map is not finite")
         return Inspected(anomaly, time.time_ns())
 
 
