@@ -1,7 +1,7 @@
 """Distillation of a backbone into a small teacher (thesis algorithm 1)."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from training.backbones import INPUT, Backbone
 from training.checkpoint import Checkpoint
 from training.datasets import endless
 from training.loop import check_schedule
+from training.statistics import channel_statistics
 
 #: Natural images kept out of training, to measure the loss on.
 HELD_OUT = 32
@@ -73,20 +74,6 @@ def view(image: Tensor, random: np.random.Generator) -> Tensor:
 def half(images: Tensor) -> Tensor:
     """Give the teacher its 256 x 256 of the backbone's 512 x 512 (steps 2 and 3)."""
     return functional.avg_pool2d(images, 2)
-
-
-def channel_statistics(backbone: Backbone, views: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
-    """Give mean and deviation of each feature channel, both (384,), in float64 (steps 5 to 11)."""
-    count = 0
-    total = torch.zeros((), dtype=torch.float64)
-    squares = torch.zeros((), dtype=torch.float64)
-    for images in views:
-        features = backbone(images).double()
-        count += features.numel() // features.shape[1]
-        total = total + features.sum(dim=(0, 2, 3))
-        squares = squares + features.square().sum(dim=(0, 2, 3))
-    mean = total / count
-    return mean, (squares / count - mean.square()).sqrt()
 
 
 class Distillation:
@@ -182,7 +169,7 @@ class Distillation:
         some = self.paths[:: max(1, len(self.paths) // STATISTICS)]
         with torch.no_grad(), autocast():
             return channel_statistics(
-                self._backbone, (self._view(path, i)[None] for i, path in enumerate(some))
+                self._backbone(self._view(path, i)[None]) for i, path in enumerate(some)
             )
 
     def _target(self, images: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from training import losses
 from training.augment import augment
 from training.checkpoint import Checkpoint
 from training.datasets import GoodParts, digest, endless
+from training.statistics import channel_statistics
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,12 @@ def run_key(scale: str, parts: GoodParts, teacher: Teacher, settings: TrainSetti
 
 
 def teacher_statistics(detector: Detector, parts: GoodParts, cutting: Cutting) -> None:
-    """Set the teacher's channel mean and deviation over all training tiles (two passes' result).
-
-    The deviation is from the mean of all cells, not an average of each batch's own.
-    """
-    count = 0
-    total = squares = torch.zeros((), dtype=torch.float64)
+    """Set the teacher's channel mean and deviation over all training tiles."""
+    tiles = (tile for path in parts.train for tile in cutting.cut(to_tensor(read_rgb(path))))
     with torch.no_grad(), autocast():
-        for path in parts.train:
-            for tile in cutting.cut(to_tensor(read_rgb(path))):
-                features = detector.teacher.net(detector.norm(tile[None])).double()
-                count += features.numel() // features.shape[1]
-                total = total + features.sum(dim=(0, 2, 3))
-                squares = squares + features.square().sum(dim=(0, 2, 3))
-    mean = total / count
-    std = (squares / count - mean.square()).clamp(min=1e-12).sqrt()
+        mean, std = channel_statistics(
+            detector.teacher.net(detector.norm(tile[None])) for tile in tiles
+        )
     detector.teacher.set_statistics(mean.float(), std.float())
 
 

@@ -17,7 +17,8 @@ from models.errors import InputError
 from models.images import read_rgb, to_tensor
 from models.pdn import PdnSize, pdn
 from training.checkpoint import Checkpoint
-from training.distill import Distilled, DistillSettings, channel_statistics, distill, half, view
+from training.distill import Distilled, DistillSettings, distill, half, view
+from training.statistics import channel_statistics
 
 torch.manual_seed(3)
 #: (N, 3, 512, 512) to (N, 384, 64, 64), as a backbone does.
@@ -62,7 +63,7 @@ def test_statistics_are_of_all_cells_from_their_common_mean() -> None:
     """Three batches of unequal size and level; an average of each one's own would be off."""
     torch.manual_seed(0)
     batches = [torch.randn(n, 3, 512, 512) * scale + scale for n, scale in [(1, 1), (2, 4)]]
-    mean, std = channel_statistics(BACKBONE, iter(batches))
+    mean, std = channel_statistics(BACKBONE(batch) for batch in batches)
     features = torch.cat([BACKBONE(batch) for batch in batches]).movedim(1, 0).flatten(1)
     plain = features.numpy().astype(np.float64)
     np.testing.assert_allclose(mean, plain.mean(axis=1), rtol=1e-9, atol=1e-9)
