@@ -36,7 +36,7 @@ from models.records import Record
 SHIPPED = Path(str(files("daemon") / "demo_recipe"))
 _SERIAL = "DEMO1"
 _START_SECONDS = 60.0
-_ON_THE_WAY = 2  # parts triggered and without a verdict, at most
+_ON_THE_WAY = 1  # parts triggered and without a verdict, at most
 _LINE = """\
 [[stations]]
 name = "demo"
@@ -44,6 +44,8 @@ recipe = "{recipe}"
 [[stations.cameras]]
 producer = "simulator"
 trigger = "software"
+[engine]
+threads = {threads}
 [sockets]
 control = "ipc://{folder}/control"
 results = "ipc://{folder}/results"
@@ -64,7 +66,11 @@ class Daemon:
 
     def __init__(self, folder: Path, recipe: Path, scene: Scene) -> None:
         config = folder / "effad.toml"
-        config.write_text(_LINE.format(recipe=recipe.resolve(), folder=folder))
+        config.write_text(
+            _LINE.format(
+                recipe=recipe.resolve(), folder=folder, threads=len(os.sched_getaffinity(0))
+            )
+        )
         self._log = folder / "effad.log"
         with self._log.open("wb") as stream:
             self._process = subprocess.Popen(
@@ -236,7 +242,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--rate", type=float, default=2.0, help="parts per second at most (default: 2)"
     )
-    top.add_argument("--seed", type=int, default=7, help="of the drawn parts")
+    top.add_argument("--seed", type=int, default=21, help="of the drawn parts")
     return top
 
 
@@ -272,7 +278,7 @@ def main(argv: list[str] | None = None) -> int:
                 demo.run(daemon, subscriber, requester)
             except KeyboardInterrupt:
                 console.print("[dim]stopping[/dim]")
-    console.print(summary(demo, options.save.resolve()))
+    console.print(summary(demo, options.save.resolve()), soft_wrap=True)
     return 0
 
 
