@@ -6,6 +6,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from daemon.camera.supervisor import CameraSupervisor
 from daemon.channel import Channel, Crew, Holding, Last
@@ -73,12 +74,9 @@ class Job:
         crew.start("timer", self.ledger.run_timer)
         for number, inspectors in enumerate(self._workers):
             holding = self.holdings[number]
-            crew.start(
-                holding.name,
-                lambda i=inspectors, h=holding: self._infer(frames, i, h, last),  # type: ignore[misc]
-            )
+            crew.start(holding.name, partial(self._infer, frames, inspectors, holding, last))
         for camera in self.cameras:
-            crew.start(f"camera-{camera.name}", lambda c=camera: _feed(c, frames, last_camera))  # type: ignore[misc]
+            crew.start(f"camera-{camera.name}", partial(_feed, camera, frames, last_camera))
 
     def stop(self) -> None:
         """Stop the cameras; ``ended`` is set when every trigger has its verdict."""
