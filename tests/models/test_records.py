@@ -86,7 +86,7 @@ def test_a_failed_write_leaves_the_old_file(
 def test_a_command_reports_input_errors_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     failures: list[BaseException] = [
         InputError("part.json: wrong"),
-        PermissionError(13, "Permission denied", "/root/part.json"),
+        PermissionError(13, "Permission denied", "/etc/part.json"),
         KeyboardInterrupt(),
     ]
 
@@ -94,7 +94,7 @@ def test_a_command_reports_input_errors_in_one_line(capsys: pytest.CaptureFixtur
     def main() -> int:
         raise failures[0]
 
-    said = ["error: part.json: wrong", "error: /root/part.json: Permission denied", "interrupted"]
+    said = ["error: part.json: wrong", "error: /etc/part.json: Permission denied", "interrupted"]
     for status, line in zip((2, 2, 130), said, strict=True):
         assert main() == status
         assert capsys.readouterr().err.strip() == f"effad-nut: {line}"
