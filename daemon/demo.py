@@ -1,4 +1,7 @@
-"""effad-demo: a simulated camera shows parts, the real daemon inspects them, verdicts scroll by."""
+"""effad-demo: a simulated camera shows parts, the real daemon inspects them, verdicts scroll by.
+
+What imports torch is imported late: it takes seconds, and the user wants to see something.
+"""
 
 import argparse
 import contextlib
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,15 +27,14 @@ from rich.text import Text
 
 from daemon.client import Requester, Subscriber
 from daemon.messages import Command, Kind, Map, Part, Request, StateChange, Verdict
-from daemon.overlay import heat_overlay, placement_of
 from daemon.simulator.parts import sequence
 from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
 from daemon.watch import verdict_line
 from daemon.wire import decode_map
 from models.errors import InputError, reports_input_errors
-from models.images import find_images, read_rgb
-from models.recipe import RECIPE, Recipe
-from models.records import Record
+
+if TYPE_CHECKING:
+    from models.bundle import Input
 
 SHIPPED = Path(str(files("daemon") / "demo_recipe"))
 _SERIAL = "DEMO1"
@@ -108,6 +111,7 @@ class Demo:
         self._verdicts: dict[int, Verdict] = {}  # those that a map may follow
         self.count: Counter[Kind] = Counter()
         self.triggered = 0
+        self.saved = 0  # pictures
 
     def run(self, daemon: Daemon, subscriber: Subscriber, requester: Requester) -> None:
         """Go on until enough frames have their verdict, and failed ones their picture."""
@@ -161,11 +165,14 @@ class Demo:
         if verdict is None or verdict.verdict is not Kind.FAIL:
             return
         image = self._shown.images[((verdict.views[0].trigger or 1) - 1) % len(self._shown.images)]
+        from daemon.overlay import heat_overlay, placement_of
+
         picture = heat_overlay(
             image, values, placement_of(header), header.threshold, verdict.views[0].regions
         )
         name = f"{verdict.seq:06d}_{verdict.part.id}.png"
         cv2.imwrite(str(self._options.save / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        self.saved += 1
 
 
 def drawn(count: int, seed: int, size: int) -> Shown:
@@ -180,6 +187,8 @@ def drawn(count: int, seed: int, size: int) -> Shown:
 
 def own(folder: Path, height: int, width: int, console: Console) -> Shown:
     """Read images, and bring them to the size that the bundle inspects."""
+    from models.images import find_images, read_rgb
+
     images: list[NDArray[np.uint8]] = []
     names: list[str] = []
     for path in find_images(folder):
@@ -216,18 +225,25 @@ def running(options: argparse.Namespace, shown: Shown) -> Iterator[tuple[Daemon,
             raise InputError(f"the daemon ended with status {status}")
 
 
+def inspected_size(recipe: Path) -> "Input":
+    """Give what a recipe's bundle inspects; raises ``InputError`` if it cannot be read."""
+    from models.bundle import MANIFEST, Manifest
+    from models.recipe import RECIPE, Recipe
+
+    return Manifest.read(recipe / Recipe.read(recipe / RECIPE).bundle / MANIFEST).input
+
+
 def summary(demo: Demo, folder: Path) -> Text:
     count = demo.count
-    saved = len(list(folder.glob("*.png")))
     return Text(
         f"{count.total()} parts: {count[Kind.PASS]} PASS, {count[Kind.FAIL]} FAIL,"
-        f" {count[Kind.NO_VERDICT]} NO_VERDICT; {saved} heat maps in {folder}",
+        f" {count[Kind.NO_VERDICT]} NO_VERDICT; {demo.saved} heat maps in {folder}",
         style="bold",
     )
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="effad-demo", description=__doc__)
+    top = argparse.ArgumentParser(prog="effad-demo", description=str(__doc__).split("\n")[0])
     top.add_argument("--frames", type=_positive, help="end after so many; else Ctrl-C ends it")
     top.add_argument(
         "--images", type=Path, help="folder of images to inspect, instead of drawn ones"
@@ -257,8 +273,8 @@ def _positive(text: str) -> int:
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     console = Console()
-    recipe = Recipe.read(options.recipe / RECIPE)
-    size = _Size.of(options.recipe / recipe.bundle)
+    console.print("[dim]loading[/dim]")
+    size = inspected_size(options.recipe)
     if options.images is None:
         count = min(options.frames or 60, 60)
         console.print(f"[dim]drawing {count} parts[/dim]")
@@ -280,18 +296,6 @@ def main(argv: list[str] | None = None) -> int:
                 console.print("[dim]stopping[/dim]")
     console.print(summary(demo, options.save.resolve()), soft_wrap=True)
     return 0
-
-
-class _Size(Record):
-    height: int
-    width: int
-
-    @classmethod
-    def of(cls, bundle: Path) -> "_Size":
-        from models.bundle import MANIFEST, Manifest  # torch takes seconds; say something first
-
-        size = Manifest.read(bundle / MANIFEST).input
-        return cls(height=size.height, width=size.width)
 
 
 if __name__ == "__main__":

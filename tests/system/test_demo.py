@@ -38,7 +38,7 @@ def test_it_ends_after_its_frames(tmp_path: Path) -> None:
     pictures = sorted((tmp_path / "maps").glob("*.png"))
     assert len(pictures) == len(fails) >= 1, "a picture of each that failed"
     assert read_rgb(pictures[0]).shape == (512, 512, 3)
-    assert f"heat maps in {tmp_path / 'maps'}" in done.stdout
+    assert f"{len(fails)} heat maps in {tmp_path / 'maps'}" in done.stdout
 
 
 def test_it_inspects_images_of_ones_own_until_ctrl_c(tmp_path: Path) -> None:
