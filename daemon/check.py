@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from daemon.camera.spawn import look
+from daemon.camera.supervisor import check_fit
 from daemon.cameras import camera_plan
 from daemon.inspectors import load_recipes, make_workers
 from daemon.settings import Settings
-from models.errors import InputError
 
 
 def check(settings: Settings) -> Iterator[str]:
@@ -28,11 +28,8 @@ def check(settings: Settings) -> Iterator[str]:
         yield f"station {station.name}: engine {engine.fingerprint} agrees with the bundle"
         for camera in station.cameras:
             found = look(camera_plan(settings, camera))
-            if (found.width, found.height) != (size.width, size.height):
-                raise InputError(
-                    f"station {station.name}, camera {camera.name}: delivers {found.width} x"
-                    f" {found.height} pixels, but the recipe inspects {size.width} x {size.height}"
-                )
+            where = f"station {station.name}, camera {camera.name}"
+            check_fit(found, size.width, size.height, where)
             yield (
                 f"station {station.name}: camera {camera.name} is {found.vendor} {found.model}"
                 f" {found.serial}, {found.width} x {found.height} {found.pixel_format},"

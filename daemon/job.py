@@ -53,7 +53,6 @@ class Job:
         self._cameras: dict[str, list[CameraSupervisor]] = {name: [] for name in plan.stations}
         self.holdings = [Holding(f"infer-{n}") for n in range(len(workers))]
         self.holdings.append(Holding("outcome"))
-        self._frames: Channel[Frame] = Channel(plan.queue)
         self._no_more_frames = threading.Event()
         self.ended = threading.Event()
 

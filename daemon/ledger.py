@@ -28,6 +28,7 @@ from models.errors import InputError
 
 @dataclass
 class _Station:
+    name: str
     plan: StationPlan
     open: dict[int, OpenPart] = field(default_factory=dict)  # by number, ascending
     last: int = 0  # number of the newest part
@@ -43,7 +44,7 @@ class Ledger:
     """All stations' claims. Every method may be called from any thread."""
 
     def __init__(self, stations: Mapping[str, StationPlan], open_limit: int) -> None:
-        self._stations = {name: _Station(plan) for name, plan in stations.items()}
+        self._stations = {name: _Station(name, plan) for name, plan in stations.items()}
         self._open_limit = open_limit
         self._settled: deque[Settled] = deque()
         self._closed = False
@@ -260,14 +261,13 @@ class Ledger:
         self._settle(here)
 
     def _settle(self, here: _Station) -> None:
-        name = next(n for n, h in self._stations.items() if h is here)
         while here.open:
             part = here.open[next(iter(here.open))]
             if not part.settled:
                 return
             del here.open[part.number]
             here.waiting += 1
-            self._settled.append(close(name, here.plan.source, part))
+            self._settled.append(close(here.name, here.plan.source, part))
 
 
 def _fresh(here: _Station, camera: str) -> OpenView:

@@ -16,7 +16,7 @@ from daemon.control import ControlServer
 from daemon.inspectors import device_of, load_recipes, make_workers
 from daemon.job import Job, JobPlan
 from daemon.ledger import Ledger
-from daemon.messages import Alarm, Command, Heartbeat, Reply, Request, State, StateChange
+from daemon.messages import Alarm, Command, Counts, Heartbeat, Reply, Request, State, StateChange
 from daemon.outcome import MapPlan, Origin
 from daemon.publisher import Outgoing, Publisher
 from daemon.settings import CameraSettings, Settings, StationSettings
@@ -183,7 +183,7 @@ class Service:
                     epoch=self._epoch,
                     time_ns=time.time_ns(),
                     state=self._state,
-                    seq={name: count.triggers - count.open for name, count in counts.items()},
+                    seq=_last_seqs(counts),
                     counts=counts,
                 )
             )
@@ -199,7 +199,7 @@ class Service:
         job = self._job
         if request.command is Command.GET_STATE:
             counts = job.counts() if job else {}
-            seq = {name: count.triggers - count.open for name, count in counts.items()}
+            seq = _last_seqs(counts)
             return Reply(id=request.id, ok=True, state=self._state, seq=seq, counts=counts)
         if job is None or self._state is not State.CONTINUOUS_EXECUTION:
             raise InputError(f"state is {self._state}; {request.command} needs a running job")
@@ -274,3 +274,8 @@ class Service:
         elif job is not None:
             job.close()
         return hung
+
+
+def _last_seqs(counts: dict[str, Counts]) -> dict[str, int]:
+    """Give each station's newest published seq: what is open has none yet."""
+    return {name: count.triggers - count.open for name, count in counts.items()}

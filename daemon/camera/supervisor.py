@@ -201,16 +201,7 @@ class CameraSupervisor:
 
     def _open(self, said: link.Opened) -> None:
         where = f"station {self._station}, camera {self.name} ({said.model} {said.serial})"
-        if said.pixel_format not in list(PixelFormat):
-            raise InputError(
-                f"{where}: pixel format {said.pixel_format}; allowed are {', '.join(PixelFormat)}"
-            )
-        if (said.width, said.height) != (self._wanted.width, self._wanted.height):
-            raise InputError(
-                f"{where}: delivers {said.width} x {said.height} pixels, but the recipe inspects"
-                f" {self._wanted.width} x {self._wanted.height}; set the camera's Width and Height,"
-                " or use a bundle trained on such images"
-            )
+        check_fit(said, self._wanted.width, self._wanted.height, where)
         self._format = PixelFormat(said.pixel_format)
         size = self._format.size(said.height, said.width)
         if self._slots is not None and self._slots.size != size:
@@ -265,3 +256,17 @@ class CameraSupervisor:
             except OSError:
                 return False
         return True
+
+
+def check_fit(camera: link.Opened, width: int, height: int, where: str) -> None:
+    """Raise ``InputError`` unless a camera delivers frames that the recipe inspects (pixels)."""
+    if camera.pixel_format not in list(PixelFormat):
+        raise InputError(
+            f"{where}: pixel format {camera.pixel_format}; allowed are {', '.join(PixelFormat)}"
+        )
+    if (camera.width, camera.height) != (width, height):
+        raise InputError(
+            f"{where}: delivers {camera.width} x {camera.height} pixels, but the recipe inspects"
+            f" {width} x {height}; set the camera's Width and Height,"
+            " or use a bundle trained on such images"
+        )
