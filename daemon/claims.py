@@ -1,5 +1,6 @@
 """Claims on verdicts: what the ledger keeps of a part from its trigger to its last view."""
 
+import time
 from dataclasses import dataclass
 
 from daemon.messages import Part, Reason, TriggerSource
@@ -28,8 +29,9 @@ class Seen:
 
     trigger: int
     frame_id: int
-    device_ns: int | None
-    received_ns: int
+    device_ns: int | None  # the camera's clock
+    exposed_ns: int  # CLOCK_MONOTONIC: the camera's clock brought to the host's, or a guess
+    received_ns: int  # CLOCK_MONOTONIC
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class OpenView:
     trigger: int | None = None
     frame_id: int | None = None
     device_ns: int | None = None
+    exposed_ns: int | None = None  # CLOCK_MONOTONIC, as received_ns
     received_ns: int | None = None
     outcome: Inspected | Unseen | None = None
 
@@ -64,7 +67,7 @@ class OpenPart:
     number: int
     part: Part
     due: float  # time.monotonic() at which the timer resolves it
-    triggered_ns: int
+    triggered_ns: int  # CLOCK_MONOTONIC
     views: dict[str, OpenView]
 
     @property
@@ -78,6 +81,7 @@ class SettledView:
     trigger: int | None
     frame_id: int | None
     device_ns: int | None
+    exposed_ns: int | None  # ns of the Unix epoch, as received_ns
     received_ns: int | None
     outcome: Inspected | Unseen
 
@@ -90,24 +94,31 @@ class Settled:
     number: int
     part: Part
     source: TriggerSource
-    triggered_ns: int
+    triggered_ns: int  # ns of the Unix epoch
     views: tuple[SettledView, ...]
 
 
 def close(station: str, source: TriggerSource, part: OpenPart) -> Settled:
+    # The deadline is kept on the monotonic clock, which nobody sets; others are told of the wall's.
+    wall = time.time_ns() - time.monotonic_ns()
+
+    def told(ns: int | None) -> int | None:
+        return None if ns is None else ns + wall
+
     return Settled(
         station=station,
         number=part.number,
         part=part.part,
         source=source,
-        triggered_ns=part.triggered_ns,
+        triggered_ns=part.triggered_ns + wall,
         views=tuple(
             SettledView(
                 camera=camera,
                 trigger=view.trigger,
                 frame_id=view.frame_id,
                 device_ns=view.device_ns,
-                received_ns=view.received_ns,
+                exposed_ns=told(view.exposed_ns),
+                received_ns=told(view.received_ns),
                 outcome=view.outcome,
             )
             for camera, view in part.views.items()

@@ -7,13 +7,15 @@ its reply.
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 import zmq
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from daemon.messages import PROTOCOL, Command, Reply, Request
+from daemon.messages import PROTOCOL
 from daemon.publisher import LINGER, bind
+from daemon.requests import CLASSES, REQUEST, Command, Reply, Request
 from daemon.wire import first_problem, protocol_of
 from models.errors import InputError
 
@@ -23,10 +25,28 @@ _DISCONNECT_LIMIT = 1 << 20  # bytes; who sends a longer part is cut off unread
 _ID_LENGTH = 64  # of Request.id
 
 
+@dataclass(frozen=True)
+class Peer:
+    """Who asks."""
+
+    name: str  # of its key; its address where there are no keys
+    may_command: bool  # else it may only watch
+
+
+@dataclass(frozen=True)
+class Answer:
+    reply: Reply
+    parts: tuple[bytes | memoryview, ...] = ()  # Snapshot: frame, map
+
+
+Handler = Callable[[Request, Peer], Answer]
+_ANYBODY = Peer("local", may_command=True)
+
+
 class ControlServer:
     """Answers requests, one after the other, by a handler."""
 
-    def __init__(self, endpoint: str, handler: Callable[[Request], Reply]) -> None:
+    def __init__(self, endpoint: str, handler: "Handler") -> None:
         """Take where to listen, and who answers a valid request.
 
         The handler runs in the thread of ``serve`` and must return soon. An ``InputError`` that it
@@ -60,24 +80,23 @@ class ControlServer:
             while not stop.is_set():
                 if socket.poll(POLL_MS, zmq.POLLIN):
                     envelope, body = _open(socket.recv_multipart())
-                    reply = self.answer(body)
+                    answer = self.answer(body, _ANYBODY)
+                    reply = answer.reply.model_dump_json(exclude_none=True).encode()
                     # Never waits: a ROUTER drops what is for a peer that left or does not read.
-                    socket.send_multipart(
-                        [*envelope, reply.model_dump_json().encode()], flags=zmq.NOBLOCK
-                    )
+                    socket.send_multipart([*envelope, reply, *answer.parts], flags=zmq.NOBLOCK)
 
-    def answer(self, body: list[bytes]) -> Reply:
-        """Give the reply to the parts of a request."""
+    def answer(self, body: list[bytes], peer: Peer) -> Answer:
+        """Give the answer to the parts of a request."""
         if len(body) != 1:
             return _refuse("", f"a request is one part of JSON, not {len(body)}")
         if len(body[0]) > REQUEST_LIMIT:
             return _refuse("", f"request of {len(body[0])} bytes: at most {REQUEST_LIMIT}")
         try:
-            request = Request.model_validate_json(body[0])
+            request = REQUEST.validate_json(body[0])
         except ValidationError as error:
             return _refuse(_id(body[0]), _explain(body[0], error))
         try:
-            return self._handler(request)
+            return self._handler(request, peer)
         except InputError as error:
             return _refuse(request.id, str(error))
 
@@ -88,8 +107,8 @@ def _open(parts: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     return parts[:end], parts[end:]
 
 
-def _refuse(request_id: str, error: str) -> Reply:
-    return Reply(id=request_id, ok=False, error=error)
+def _refuse(request_id: str, error: str) -> Answer:
+    return Answer(Reply(id=request_id, ok=False, error=error))
 
 
 def _id(body: bytes) -> str:
@@ -110,13 +129,15 @@ def _explain(body: bytes, error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_context=False)[0]
     where, given = problem["loc"], problem["input"]
     commands = ", ".join(Command)
-    if problem["type"] == "extra_forbidden":
-        allowed = ", ".join(Request.model_fields) if len(where) == 1 else "id, lot, serial"
-        return f"key {where[-1]!r:.60} is not known; allowed: {allowed}"
-    if where == ("command",):
-        if problem["type"] == "missing":
-            return f"command is missing; allowed: {commands}"
-        return f"command {given!r:.60} is not known; allowed: {commands}"
-    if not where:
+    if problem["type"] == "union_tag_not_found":
+        return f"command is missing; allowed: {commands}"
+    if problem["type"] == "union_tag_invalid":
+        wrong = given.get("command") if isinstance(given, dict) else given
+        return f"command {wrong!r:.60} is not known; allowed: {commands}"
+    if len(where) < 2:
         return f'not a JSON object such as {{"command": "GetState"}}: {first_problem(error)}'
+    if problem["type"] == "extra_forbidden":
+        known = CLASSES[Command(str(where[0]))].model_fields
+        allowed = ", ".join(known) if len(where) == 2 else "id, lot, serial"
+        return f"key {where[-1]!r:.60} is not known; allowed: {allowed}"
     return first_problem(error)

@@ -26,7 +26,8 @@ from rich.console import Console
 from rich.text import Text
 
 from daemon.client import Requester, Subscriber
-from daemon.messages import Command, Kind, Map, Part, Request, StateChange, Verdict
+from daemon.messages import Kind, Map, Part, StateChange, Verdict
+from daemon.requests import SoftwareTrigger
 from daemon.simulator.parts import sequence
 from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
 from daemon.watch import verdict_line
@@ -135,7 +136,7 @@ class Demo:
     def _trigger(self, requester: Requester) -> None:
         """Have the next part inspected, as a PLC would that knows its id."""
         part = Part(id=self._shown.names[self.triggered % len(self._shown.names)])
-        reply = requester.ask(Request(command=Command.SOFTWARE_TRIGGER, part=part))
+        reply = requester.ask(SoftwareTrigger(part=part))
         if not reply.ok:
             raise InputError(f"the daemon refused a trigger: {reply.error}")
         self.triggered += 1

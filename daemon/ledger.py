@@ -64,12 +64,13 @@ class Ledger:
         with self._changed:
             here = self._stations[station]
             number = self._number(here, camera, seen.trigger)
-            self._open_until(here, number, seen.received_ns)
+            self._open_until(here, number, seen.exposed_ns)
             view = self._view(here, number, camera)
             if view is None:
                 return None
             view.trigger, view.frame_id = seen.trigger, seen.frame_id
-            view.device_ns, view.received_ns = seen.device_ns, seen.received_ns
+            view.device_ns = seen.device_ns
+            view.exposed_ns, view.received_ns = seen.exposed_ns, seen.received_ns
             self._changed.notify_all()
             return Claim(station, number, camera)
 
@@ -230,9 +231,9 @@ class Ledger:
 
     def _open_until(self, here: _Station, number: int, known_ns: int | None = None) -> None:
         """Open parts that became known at ``known_ns``, or now; their deadline runs from then."""
-        now = time.time_ns()
+        now = time.monotonic_ns()
         known = now if known_ns is None else min(known_ns, now)
-        due = time.monotonic() + here.plan.deadline_s - (now - known) / 1e9
+        due = known / 1e9 + here.plan.deadline_s
         while here.last < number:
             here.last += 1
             here.open[here.last] = OpenPart(

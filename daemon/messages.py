@@ -93,12 +93,17 @@ class View(Message):
     score: float | None = None  # the anomaly map's maximum
     regions: tuple[Region, ...] = ()  # largest peak first
     device_ns: int | None = None  # the camera's own clock, whatever its epoch
+    exposed_ns: int | None = None  # when it was taken, by the camera's clock brought to the host's
     received_ns: int | None = None  # when the frame left the driver
     inferred_ns: int | None = None  # when its map was ready
 
 
 class Verdict(Message):
-    """Sent on ``verdict/<station>/``: exactly one for each trigger."""
+    """Sent on ``verdict/<station>/``: exactly one for each trigger.
+
+    Of a part with several views also on ``partial/<station>/`` as they come in, with ``isPartial``
+    and the same ``seq``: FAIL as soon as a view decides that, else NO_VERDICT without a reason.
+    """
 
     v: Literal[1] = 1
     epoch: int  # of this daemon's run: the ns of its start
@@ -108,6 +113,7 @@ class Verdict(Message):
     trigger_source: TriggerSource
     verdict: Kind
     reason: Reason | None  # if NO_VERDICT: of the first view that has one
+    bypassed: bool = False  # PASS without a look at it, as somebody with the right to it wanted
     score: float | None  # largest of the views
     threshold: float | None
     views: tuple[View, ...]
@@ -117,16 +123,25 @@ class Verdict(Message):
     calibration: str  # SHA-256 of its record
     engine: str  # fingerprint
     code: str  # version of effad
-    triggered_ns: int  # when effad learned of the trigger
+    triggered_ns: int  # exposure of its first frame; without a frame, when the trigger was known
     published_ns: int
     resultId: str
     jobId: str
     isPartial: bool = False
+    historical: bool = False  # replayed from the journal
 
 
 class MapEncoding(StrEnum):
     RAW = "raw"  # little-endian float16, row by row
     PNG = "png"  # 8-bit grey: value = code / 255 * scale, clipped
+
+
+class PixelInfo(Message):
+    """How the pixels of a frame lie in memory: as the camera sent them."""
+
+    pixel_format: str  # GenICam PFNC name
+    dtype: Literal["uint8", "uint16"]  # little-endian
+    shape: tuple[int, ...]  # (height, width), or (height, width, 3)
 
 
 class Map(Message):
@@ -149,13 +164,17 @@ class Map(Message):
 
 
 class Counts(Message):
-    """A station's account. ``triggers`` = the others together, open ones included."""
+    """A station's account in this epoch.
+
+    ``triggers = passed + failed + no_verdict + open``, always; what is not so is an alarm.
+    """
 
     triggers: int = 0
     passed: int = 0
     failed: int = 0
     no_verdict: int = 0
     open: int = 0  # known, and not yet published
+    bypassed: int = 0  # of those passed
 
 
 class Heartbeat(Message):
@@ -179,44 +198,27 @@ class StateChange(Message):
     text: str
 
 
+class AlarmCode(StrEnum):
+    CAMERA_DOWN = "camera_down"
+    CAMERA_UP = "camera_up"
+    UNACCOUNTED_INTERVAL = "unaccounted_interval"  # nothing could count its triggers
+    INVARIANT = "invariant"  # the account does not add up; the state is Error from now on
+    JOURNAL = "journal"  # a damaged journal was set aside
+    BYPASS = "bypass"  # parts pass uninspected; repeated as long as it lasts
+    BYPASS_OFF = "bypass_off"
+    OUTPUT = "output"  # a good part's pulse came too late for the gate, and was not given
+    ARCHIVE = "archive"  # images were not kept
+
+
 class Alarm(Message):
-    """Sent on ``alarm/``."""
+    """Sent on ``alarm/``, and kept in the journal."""
 
     v: Literal[1] = 1
     epoch: int
     time_ns: int
-    code: str  # camera_down, camera_up, unaccounted_interval, invariant, ...
+    code: AlarmCode
     station: str | None = None
     camera: str | None = None
     text: str
     since_ns: int | None = None  # bounds of an interval
     until_ns: int | None = None
-
-
-class Command(StrEnum):
-    """Requests of the control socket, named as the methods of OPC 40100-1 where it has one."""
-
-    GET_STATE = "GetState"
-    SOFTWARE_TRIGGER = "SoftwareTrigger"
-    STOP_JOB = "StopJob"
-
-
-class Request(Message):
-    """A request on the control socket; every request is answered."""
-
-    v: Literal[1] = 1
-    id: str = Field(default="", max_length=64)  # given back in the reply
-    command: Command
-    station: str | None = None  # SoftwareTrigger: may be left out where there is one station
-    part: Part = Part()
-
-
-class Reply(Message):
-    v: Literal[1] = 1
-    id: str
-    ok: bool
-    error: str | None = None  # one line: what is wrong and what is allowed
-    state: State | None = None
-    seq: dict[str, int] | None = None  # GetState: last of each station
-    counts: dict[str, Counts] | None = None  # GetState
-    number: int | None = None  # SoftwareTrigger: the seq its verdict will have

@@ -65,6 +65,7 @@ def _view(view: SettledView, recipe: LoadedRecipe) -> View:
         trigger=view.trigger,
         frame_id=view.frame_id,
         device_ns=view.device_ns,
+        exposed_ns=view.exposed_ns,
         received_ns=view.received_ns,
         verdict=Kind.NO_VERDICT,
     )

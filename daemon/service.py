@@ -12,13 +12,14 @@ from daemon.camera.supervisor import CameraSupervisor, Restarts, Wanted
 from daemon.cameras import camera_plan
 from daemon.channel import Channel, Closed, Crew
 from daemon.claims import StationPlan
-from daemon.control import ControlServer
+from daemon.control import Answer, ControlServer, Peer
 from daemon.inspectors import device_of, load_recipes, make_workers
 from daemon.job import Job, JobPlan
 from daemon.ledger import Ledger
-from daemon.messages import Alarm, Command, Counts, Heartbeat, Reply, Request, State, StateChange
+from daemon.messages import Alarm, AlarmCode, Counts, Heartbeat, State, StateChange
 from daemon.outcome import MapPlan, Origin
 from daemon.publisher import Outgoing, Publisher
+from daemon.requests import GetState, Reply, Request, SoftwareTrigger, StopJob
 from daemon.settings import CameraSettings, Settings, StationSettings
 from models.errors import InputError
 from models.recipe import LoadedRecipe
@@ -195,19 +196,20 @@ class Service:
             if not self._stop.is_set():
                 self._change(State.READY, "job stopped")
 
-    def _answer(self, request: Request) -> Reply:
+    def _answer(self, request: Request, peer: Peer) -> Answer:
         job = self._job
-        if request.command is Command.GET_STATE:
+        if isinstance(request, GetState):
             counts = job.counts() if job else {}
             seq = _last_seqs(counts)
-            return Reply(id=request.id, ok=True, state=self._state, seq=seq, counts=counts)
+            return Answer(Reply(id=request.id, ok=True, state=self._state, seq=seq, counts=counts))
         if job is None or self._state is not State.CONTINUOUS_EXECUTION:
             raise InputError(f"state is {self._state}; {request.command} needs a running job")
-        if request.command is Command.SOFTWARE_TRIGGER:
+        if isinstance(request, SoftwareTrigger):
             number = job.trigger(request.station, request.part)
-            return Reply(id=request.id, ok=True, state=self._state, number=number)
-        job.stop()
-        return Reply(id=request.id, ok=True, state=self._state)
+            return Answer(Reply(id=request.id, ok=True, state=self._state, number=number))
+        if isinstance(request, StopJob):
+            job.stop()
+        return Answer(Reply(id=request.id, ok=True, state=self._state))
 
     def _alarm(
         self,
@@ -223,7 +225,7 @@ class Service:
                 Alarm(
                     epoch=self._epoch,
                     time_ns=time.time_ns(),
-                    code=code,
+                    code=AlarmCode(code),
                     station=station,
                     camera=camera,
                     text=text,

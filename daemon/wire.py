@@ -23,11 +23,11 @@ from daemon.messages import (
     Heartbeat,
     Map,
     MapEncoding,
-    Reply,
-    Request,
     StateChange,
     Verdict,
 )
+from daemon.requests import CLASSES as REQUESTS
+from daemon.requests import Reply
 
 if TYPE_CHECKING:  # a subscriber has no need of torch, which takes seconds to import
     from models.geometry import Placement
@@ -44,6 +44,7 @@ NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 _CLASSES: dict[str, type[Published]] = {
     "verdict": Verdict,
+    "partial": Verdict,
     "map": Map,
     "state": StateChange,
     "heartbeat": Heartbeat,
@@ -72,7 +73,8 @@ def topic_of(message: Published) -> str:
     """Give the topic that a message is sent on; it ends with a slash."""
     match message:
         case Verdict():
-            return f"verdict/{_name(message.station)}/"
+            kind = "partial" if message.isPartial else "verdict"
+            return f"{kind}/{_name(message.station)}/"
         case Map():
             return f"map/{_name(message.station)}/{_name(message.camera)}/"
         case StateChange():
@@ -190,9 +192,12 @@ def decode_map(header: Map, array: Payload | None) -> NDArray[np.float32]:
 
 def schema() -> dict[str, Any]:
     """Give the JSON Schema of all messages: ``$defs`` by class, ``x-topics`` by topic."""
-    sent: tuple[type[BaseModel], ...] = (*_CLASSES.values(), Reply)
+    sent: tuple[type[BaseModel], ...] = (*dict.fromkeys(_CLASSES.values()), Reply)
     references, document = models_json_schema(
-        [*((cls, "serialization") for cls in sent), (Request, "validation")],
+        [
+            *((cls, "serialization") for cls in sent),
+            *((cls, "validation") for cls in REQUESTS.values()),
+        ],
         title="effad",
         description="Headers on effad's result and map sockets, requests and replies on control.",
     )
@@ -201,6 +206,9 @@ def schema() -> dict[str, Any]:
         "x-protocol": PROTOCOL,
         "x-topics": {
             f"{kind}/": references[cls, "serialization"]["$ref"] for kind, cls in _CLASSES.items()
+        },
+        "x-commands": {
+            str(command): references[cls, "validation"]["$ref"] for command, cls in REQUESTS.items()
         },
         **document,
     }

@@ -109,7 +109,7 @@ class Acquisition:
             self._poll()
 
     def _take(self, got: Delivered) -> None:
-        received = time.time_ns()
+        received = time.monotonic_ns()
         try:
             number = self._account(got.frame_id)
             held = self._hold(got)
@@ -125,6 +125,7 @@ class Acquisition:
                 trigger=number,
                 frame_id=got.frame_id,
                 device_ns=got.device_ns,
+                exposed_ns=received,
                 received_ns=received,
             )
         )

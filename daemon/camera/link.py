@@ -47,7 +47,8 @@ class Frame(_Said):
     trigger: int
     frame_id: int
     device_ns: int | None  # the camera's clock
-    received_ns: int  # host clock, when the buffer was fetched
+    exposed_ns: int  # CLOCK_MONOTONIC: when it was taken
+    received_ns: int  # CLOCK_MONOTONIC, when the buffer was fetched
 
 
 class Missed(_Said):

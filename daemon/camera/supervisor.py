@@ -227,7 +227,7 @@ class CameraSupervisor:
         self._last = max(self._last or 0, said.trigger)
         with self._lock:
             self._held.add(said.slot)
-        seen = Seen(said.trigger, said.frame_id, said.device_ns, said.received_ns)
+        seen = Seen(said.trigger, said.frame_id, said.device_ns, said.exposed_ns, said.received_ns)
         claim = self._ledger.frame(self._station, self.name, seen)
         if claim is None or self._slots is None:
             self._give_back(said.slot)

@@ -36,7 +36,8 @@ def part(*views: Inspected | Unseen) -> Settled:
         source=TriggerSource.HARDWARE,
         triggered_ns=1,
         views=tuple(
-            SettledView(f"cam{n}", 40 + n, n, None, 2, outcome) for n, outcome in enumerate(views)
+            SettledView(f"cam{n}", 40 + n, n, None, 1, 2, outcome)
+            for n, outcome in enumerate(views)
         ),
     )
 

@@ -11,7 +11,17 @@ import pytest
 import zmq
 
 from daemon.channel import Channel
-from daemon.messages import Alarm, Heartbeat, Kind, Part, State, StateChange, TriggerSource, Verdict
+from daemon.messages import (
+    Alarm,
+    AlarmCode,
+    Heartbeat,
+    Kind,
+    Part,
+    State,
+    StateChange,
+    TriggerSource,
+    Verdict,
+)
 from daemon.publisher import SERVICE_PERIOD, Endpoints, Outgoing, Publisher
 from daemon.wire import Published, Received, decode, encode_map
 from models.errors import InputError
@@ -116,7 +126,7 @@ def test_messages_arrive_in_order_and_maps_on_their_own_socket() -> None:
         sent: list[Published] = [
             verdict(1),
             verdict(2),
-            Alarm(epoch=1, time_ns=1, code="x", text=""),
+            Alarm(epoch=1, time_ns=1, code=AlarmCode.JOURNAL, text=""),
             verdict(3),
         ]
         for message in sent:
@@ -168,7 +178,7 @@ def test_a_slow_subscriber_loses_its_own_messages_and_holds_up_nobody() -> None:
         slow.until(change(State.READY))
         fast.until(change(State.READY))
         text = "x" * 100_000
-        alarms = [Alarm(epoch=1, time_ns=n, code="x", text=text) for n in range(400)]
+        alarms = [Alarm(epoch=1, time_ns=n, code=AlarmCode.JOURNAL, text=text) for n in range(400)]
         started = time.monotonic()
         for alarm in alarms:  # 40 MB: more than any socket buffer holds
             inbox.put(Outgoing(alarm))
@@ -234,7 +244,9 @@ def test_the_last_messages_are_sent_before_the_sockets_close(tmp_path: Path) -> 
     ):
         inbox.put(Outgoing(change(State.READY)))
         results.until(change(State.READY))
-        alarms = [Alarm(epoch=1, time_ns=n, code="x", text="x" * 50_000) for n in range(100)]
+        alarms = [
+            Alarm(epoch=1, time_ns=n, code=AlarmCode.JOURNAL, text="x" * 50_000) for n in range(100)
+        ]
         for alarm in alarms:  # 5 MB: more than a local socket holds
             inbox.put(Outgoing(alarm))
         inbox.done()

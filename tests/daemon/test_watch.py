@@ -19,6 +19,7 @@ from daemon.channel import Channel
 from daemon.client import SeqCheck, Subscriber
 from daemon.messages import (
     Alarm,
+    AlarmCode,
     Heartbeat,
     Kind,
     Map,
@@ -187,7 +188,13 @@ def test_verdicts_gaps_alarms_and_the_end_by_interrupt(line: Line) -> None:
             verdict(2, Kind.FAIL),
             verdict(5, Kind.NO_VERDICT),
             heartbeat(press=7),
-            Alarm(epoch=1, time_ns=1, code="camera_down", station="press", text="unplugged\x1b[2J"),
+            Alarm(
+                epoch=1,
+                time_ns=1,
+                code=AlarmCode.CAMERA_DOWN,
+                station="press",
+                text="unplugged\x1b[2J",
+            ),
         )
         watch.wait_for(watch.err, "alarm camera_down press: unplugged?[2J")
         watch.process.send_signal(signal.SIGINT)
@@ -212,7 +219,15 @@ def test_json_count_and_saved_maps(line: Line, tmp_path: Path) -> None:
         for last in (1, 1, 9):
             line.say(heartbeat(press=2, other=last))
         for station in ("other", None):
-            line.say(Alarm(epoch=1, time_ns=1, code=f"of_{station}", station=station, text=""))
+            line.say(
+                Alarm(
+                    epoch=1,
+                    time_ns=1,
+                    code=AlarmCode.JOURNAL,
+                    station=station,
+                    text=f"of {station}",
+                )
+            )
         line.say(sent[3])
         while watch.process.poll() is None:  # its subscription to maps may come late
             line.say(map_of(sent[1]))
@@ -223,7 +238,7 @@ def test_json_count_and_saved_maps(line: Line, tmp_path: Path) -> None:
         assert watch.end() == 0
     assert watch.err == [
         "effad-watch: state Ready: recipe nut",
-        "effad-watch: alarm of_None: ",
+        "effad-watch: alarm journal: of None",
     ]
     documents = [json.loads(text) for text in watch.out]
     file = tmp_path / "maps" / "press_00000002_top_FAIL.png"

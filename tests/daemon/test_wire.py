@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from daemon.messages import (
     Alarm,
-    Command,
+    AlarmCode,
     Counts,
     Heartbeat,
     Kind,
@@ -20,13 +20,13 @@ from daemon.messages import (
     Part,
     Reason,
     Region,
-    Request,
     State,
     StateChange,
     TriggerSource,
     Verdict,
     View,
 )
+from daemon.requests import GetState
 from daemon.wire import (
     HEADER_LIMIT,
     Published,
@@ -106,7 +106,12 @@ CHANGES = st.builds(
     StateChange, epoch=NUMBERS, time_ns=NUMBERS, state=st.sampled_from(State), text=TEXTS
 )
 ALARMS = st.builds(
-    Alarm, epoch=NUMBERS, time_ns=NUMBERS, code=NAMES, station=st.none() | NAMES, text=TEXTS
+    Alarm,
+    epoch=NUMBERS,
+    time_ns=NUMBERS,
+    code=st.sampled_from(AlarmCode),
+    station=st.none() | NAMES,
+    text=TEXTS,
 )
 MESSAGES: st.SearchStrategy[Published] = st.one_of(VERDICTS, HEARTBEATS, CHANGES, ALARMS)
 
@@ -297,7 +302,7 @@ def test_a_png_of_another_size_is_refused_before_it_is_unpacked() -> None:
 
 def test_unknown_topics_and_oversize_headers_are_refused() -> None:
     parts = encode(verdict())
-    with pytest.raises(WireError, match="must start with verdict/, map/"):
+    with pytest.raises(WireError, match="must start with verdict/, partial/, map/"):
         decode([b"verdikt/press/", parts[1]])
     with pytest.raises(WireError, match="does not match"):
         decode([b"verdict/press/more/", parts[1]])
@@ -314,12 +319,14 @@ def test_the_schema_describes_what_is_sent() -> None:
         "map/": map_parts(),
         "state/": encode(StateChange(epoch=1, time_ns=2, state=State.READY, text="")),
     }
-    assert set(document["x-topics"]) == {"verdict/", "map/", "state/", "heartbeat/", "alarm/"}
+    assert set(document["x-topics"]) == {
+        *("verdict/", "partial/", "map/", "state/", "heartbeat/", "alarm/")
+    }
     for topic, parts in sent.items():
         header = json.loads(bytes(parts[1]))
         described = {**document, "$ref": document["x-topics"][topic]}
         jsonschema.validate(header, described)
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**header, "colour": 1}, described)
-    request = {**document, "$ref": "#/$defs/Request"}
-    jsonschema.validate(json.loads(Request(command=Command.GET_STATE).model_dump_json()), request)
+    request = {**document, "$ref": document["x-commands"]["GetState"]}
+    jsonschema.validate(json.loads(GetState().model_dump_json()), request)

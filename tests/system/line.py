@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.client import Requester, Subscriber
-from daemon.messages import Alarm, Heartbeat, Map, Reply, Request, State, StateChange, Verdict
+from daemon.messages import Alarm, Heartbeat, Map, State, StateChange, Verdict
+from daemon.requests import REQUEST, Reply
 from daemon.simulator.scene import Fate, Scene, TriggerRecord
 from daemon.wire import decode_map
 
@@ -108,7 +109,7 @@ class Line:
 
     def ask(self, **request: Any) -> Reply:
         with Requester(self.endpoint("control"), LIMIT) as requester:
-            return requester.ask(Request.model_validate(request))
+            return requester.ask(REQUEST.validate_python(request))
 
 
 def station(recipe: Path, *camera: str, producer: str = "simulator") -> str:

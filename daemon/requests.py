@@ -1,0 +1,189 @@
+"""What effad is asked on its control socket, and what it answers: a closed set, as messages are.
+
+Commands are named as the methods of OPC 40100-1 where it has one.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeAlias, Union
+
+from pydantic import Field, TypeAdapter
+
+from daemon.messages import Counts, Kind, Message, Part, PixelInfo, State
+
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+Note = Annotated[str, Field(max_length=1000)]
+
+
+class Command(StrEnum):
+    GET_STATE = "GetState"
+    GET_STATISTICS = "GetStatistics"
+    REPLAY_FROM = "ReplayFrom"
+    SNAPSHOT = "Snapshot"
+    ANNOUNCE_PART = "AnnouncePart"
+    SOFTWARE_TRIGGER = "SoftwareTrigger"
+    START_JOB = "StartJob"
+    STOP_JOB = "StopJob"
+    BYPASS = "Bypass"
+    OVERRIDE = "Override"
+
+
+#: What who may watch, and not command, may ask.
+WATCHING = frozenset(
+    {Command.GET_STATE, Command.GET_STATISTICS, Command.REPLAY_FROM, Command.SNAPSHOT}
+)
+
+
+class _Request(Message):
+    v: Literal[1] = 1
+    id: str = Field(default="", max_length=64)  # given back in the reply
+
+
+class _StationRequest(_Request):
+    station: Name | None = None  # may be left out where there is one station
+
+
+class GetState(_Request):
+    """State, newest seq and account of each station."""
+
+    command: Literal[Command.GET_STATE] = Command.GET_STATE
+
+
+class GetStatistics(_Request):
+    """Verdicts by reason, and latency by stage, of each station since the daemon's start."""
+
+    command: Literal[Command.GET_STATISTICS] = Command.GET_STATISTICS
+
+
+class ReplayFrom(_StationRequest):
+    """The verdicts after one that the subscriber has; ask again while the reply says ``more``."""
+
+    command: Literal[Command.REPLAY_FROM] = Command.REPLAY_FROM
+    seq: int = Field(ge=0)  # of the newest verdict that is there already; 0: all that are kept
+    epoch: int | None = None  # of that verdict; where the journal's differs, it is another history
+    limit: int = Field(default=500, ge=1, le=5000)
+
+
+class Snapshot(_StationRequest):
+    """The last inspected frame and its anomaly map, as the second and third part of the reply."""
+
+    command: Literal[Command.SNAPSHOT] = Command.SNAPSHOT
+    camera: Name | None = None  # may be left out where the station has one
+
+
+class AnnouncePart(_StationRequest):
+    """The part that the station's next trigger will be of; it is known from now on."""
+
+    command: Literal[Command.ANNOUNCE_PART] = Command.ANNOUNCE_PART
+    part: Part
+    views: tuple[Name, ...] | None = None  # cameras that will look at it; left out: all
+
+
+class SoftwareTrigger(_StationRequest):
+    command: Literal[Command.SOFTWARE_TRIGGER] = Command.SOFTWARE_TRIGGER
+    part: Part = Part()
+
+
+class StartJob(_Request):
+    command: Literal[Command.START_JOB] = Command.START_JOB
+
+
+class StopJob(_Request):
+    command: Literal[Command.STOP_JOB] = Command.STOP_JOB
+
+
+class Bypass(_StationRequest):
+    """Let parts pass uninspected, or no longer; ends with the job."""
+
+    command: Literal[Command.BYPASS] = Command.BYPASS
+    on: bool
+    note: Note = ""
+
+
+class Override(_StationRequest):
+    """An operator's word on a verdict, kept beside it; the verdict stays what it was."""
+
+    command: Literal[Command.OVERRIDE] = Command.OVERRIDE
+    seq: int = Field(ge=1)
+    verdict: Literal[Kind.PASS, Kind.FAIL]
+    operator: Name
+    note: Note = ""
+
+
+Request: TypeAlias = Union[  # noqa: UP007 (a name for pydantic)
+    GetState,
+    GetStatistics,
+    ReplayFrom,
+    Snapshot,
+    AnnouncePart,
+    SoftwareTrigger,
+    StartJob,
+    StopJob,
+    Bypass,
+    Override,
+]
+REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="command")])
+CLASSES: dict[Command, type[_Request]] = {
+    cls.model_fields["command"].default: cls
+    for cls in (
+        GetState,
+        GetStatistics,
+        ReplayFrom,
+        Snapshot,
+        AnnouncePart,
+        SoftwareTrigger,
+        StartJob,
+        StopJob,
+        Bypass,
+        Override,
+    )
+}
+
+
+class StageLatency(Message):
+    """Of a stage, in milliseconds; quantiles within 5 %."""
+
+    count: int
+    mean_ms: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class StationStatistics(Message):
+    counts: Counts
+    reasons: dict[str, int]  # NO_VERDICTs by reason
+    stages: dict[str, StageLatency]  # receive, queue, infer, settle, commit, send, total
+
+
+class SnapshotInfo(Message):
+    """What the second and third part of a reply to Snapshot hold, and of what verdict."""
+
+    station: str
+    camera: str
+    seq: int
+    frame: PixelInfo
+    map_shape: tuple[int, int]  # float32, row by row
+    score: float
+    threshold: float
+
+
+class Reply(Message):
+    """The answer to a request; what does not belong to its command is left out."""
+
+    v: Literal[1] = 1
+    id: str
+    ok: bool
+    error: str | None = None  # one line: what is wrong and what is allowed
+    state: State | None = None
+    epoch: int | None = None
+    seq: dict[str, int] | None = None  # GetState: newest of each station
+    counts: dict[str, Counts] | None = None  # GetState
+    bypassed: tuple[str, ...] | None = None  # GetState, Bypass: stations
+    number: int | None = None  # SoftwareTrigger, AnnouncePart: the seq that its verdict will have
+    statistics: dict[str, StationStatistics] | None = None
+    snapshot: SnapshotInfo | None = None
+    verdicts: tuple[dict[str, Any], ...] | None = None  # ReplayFrom: as published, and historical
+    first: int | None = None  # ReplayFrom: oldest seq that is kept
+    last: int | None = None  # ReplayFrom: newest seq
+    more: bool | None = None  # ReplayFrom: ask again, after the last of these
+    reset: bool | None = None  # ReplayFrom: another history than the asker's; it began again
