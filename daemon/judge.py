@@ -27,10 +27,10 @@ def regions(anomaly: AnomalyMap, threshold: float, least_area: float) -> tuple[R
 
     Each cell stands for the rectangle of one step around its centre. Largest peak first.
     """
+    if anomaly.score < threshold:  # most frames, and they are many
+        return ()
     values, placement = anomaly.values.numpy(), anomaly.placement
     mask = (values >= threshold).astype(np.uint8)
-    if not mask.any():
-        return ()
     (y0, x0), (dy, dx) = placement.first, placement.step
     count, labels, stats, centroids = cv2.connectedComponentsWithStats(mask, connectivity=8)
     found = []

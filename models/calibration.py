@@ -1,6 +1,8 @@
 """The calibration record of a recipe, and the fusion that it decides (thesis 4.7)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -68,14 +70,16 @@ class RawMaps(NamedTuple):
     placement: Placement
 
 
-class AnomalyMap(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class AnomalyMap:
     """The fused map of a frame."""
 
     values: Tensor  # (h, w) float32, 0 at q_a and 0.1 at q_b
     placement: Placement
 
-    @property
+    @cached_property
     def score(self) -> float:
+        """The largest value; NaN if there is one."""
         return float(self.values.max())
 
 

@@ -35,12 +35,12 @@ class Engine:
         if threads < 1:
             raise InputError(f"threads = {threads}: must be 1 or more")
         self._bundle = bundle
-        self._device = torch.device(device)
+        self.device = torch.device(device)
         self._precision = precision
         self._threads = threads
         self._region = region
         self._detectors = {
-            name: detector.to(self._device).to(memory_format=torch.channels_last)
+            name: detector.to(self.device).to(memory_format=torch.channels_last)
             for name, detector in bundle.detectors.items()
         }
         self.fingerprint = self._name()
@@ -50,7 +50,7 @@ class Engine:
 
         It goes to the device as it is, and becomes RGB there.
         """
-        return self.look_at(to_rgb(upload(frame, self._device), pixel_format))
+        return self.look_at(to_rgb(upload(frame, self.device), pixel_format))
 
     def look_at(self, rgb: Tensor) -> dict[str, RawMaps]:
         """Give the raw maps of each scale, on the CPU, for (3, H, W) float32 in [0, 1]."""
@@ -60,10 +60,10 @@ class Engine:
             top, left = box.y, box.x
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
-        rgb = rgb.to(self._device)
+        rgb = rgb.to(self.device)
         found = {}
         bf16 = self._precision is Precision.BF16
-        with torch.inference_mode(), autocast(self._device.type, enabled=bf16):
+        with torch.inference_mode(), autocast(self.device.type, enabled=bf16):
             for name, detector in self._detectors.items():
                 cutting = self._bundle.cutting(name, *rgb.shape[-2:])
                 # One tile a pass: beyond that the activations leave a CPU's cache.
@@ -101,12 +101,12 @@ class Engine:
         return worst
 
     def _name(self) -> str:
-        if self._device.type == "cuda":
-            where = torch.cuda.get_device_name(self._device).replace(" ", "-")
+        if self.device.type == "cuda":
+            where = torch.cuda.get_device_name(self.device).replace(" ", "-")
         else:
             where = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
         return (
-            f"torch-{torch.__version__}/{self._device.type}/{where}"
+            f"torch-{torch.__version__}/{self.device.type}/{where}"
             f"/{self._precision}/threads-{self._threads}/tile"
         )
 

@@ -115,9 +115,9 @@ def test_an_impulse_peaks_where_it_is(
     }
     for names in (["whole"], ["tiles"], ["whole", "tiles"]):
         chosen = {name: maps[name] for name in names}
-        values, placement = fuse(chosen, ranges, 0.5, {"whole": 1, "tiles": 1})
+        fused = fuse(chosen, ranges, 0.5, {"whole": 1, "tiles": 1})
         dy, dx = (max(raw.placement.step[axis] for raw in chosen.values()) for axis in (0, 1))
-        assert_peak(placement.to_pixels(values, (height, width)), (y, x), (dy, dx))
+        assert_peak(fused.placement.to_pixels(fused.values, (height, width)), (y, x), (dy, dx))
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 40), (230, 301), (448, 224), (449, 225)])
