@@ -1,0 +1,1 @@
+"""What effad counts, and how a monitoring system reads it."""
