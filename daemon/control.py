@@ -1,36 +1,34 @@
 """The socket that effad is asked on (ROUTER): a request is JSON, and each gets a reply.
 
 REQ and DEALER peers are answered alike: whatever a peer put before an empty part goes back before
-its reply.
+its reply. Nothing that a peer sends, or leaves unread, holds up the others.
 """
 
+import errno
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import zmq
-from pydantic import ValidationError
-from pydantic_core import from_json
 
-from daemon.messages import PROTOCOL
-from daemon.publisher import LINGER, bind
-from daemon.requests import CLASSES, REQUEST, Command, Reply, Request
-from daemon.wire import first_problem, protocol_of
+from daemon import log
+from daemon.asked import PARTS, REQUEST_LIMIT, NotARequest, id_of, read_request, way_back
+from daemon.publisher import bind, keep_alive
+from daemon.rate import Rates
+from daemon.requests import WATCHING, Reply, Request
+from daemon.security.door import Door, opened
+from daemon.security.peer import Peer, peer_of
+from daemon.security.refusals import Refusals
 from models.errors import InputError
 
+__all__ = ["REQUEST_LIMIT", "Answer", "Audit", "ControlCounts", "ControlServer", "Handler", "Peer"]
+
 POLL_MS = 50  # until ``stop`` is noticed
-REQUEST_LIMIT = 64 << 10  # bytes; a longer request is refused with a reply
+RATE = 200  # requests of a peer per second
 _DISCONNECT_LIMIT = 1 << 20  # bytes; who sends a longer part is cut off unread
-_ID_LENGTH = 64  # of Request.id
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Who asks."""
-
-    name: str  # of its key; its address where there are no keys
-    may_command: bool  # else it may only watch
+_UNREAD = 100  # replies that wait for a slow peer; each may be a frame or 5000 verdicts
 
 
 @dataclass(frozen=True)
@@ -39,22 +37,51 @@ class Answer:
     parts: tuple[bytes | memoryview, ...] = ()  # Snapshot: frame, map
 
 
-Handler = Callable[[Request, Peer], Answer]
-_ANYBODY = Peer("local", may_command=True)
+#: Answers a valid request of who may ask it.
+Handler: TypeAlias = Callable[[Request, Peer], Answer]
+#: Is told of each request that would change something, and of its reply, refused or not.
+Audit: TypeAlias = Callable[[Peer, Request, Reply], None]
+
+
+@dataclass(frozen=True)
+class ControlCounts:
+    """For metrics. Each message that came is one of the first four."""
+
+    answered: int = 0  # by the handler
+    refused: int = 0  # by permission
+    garbage: int = 0  # no requests
+    limited: int = 0  # over the rate
+    lost: int = 0  # replies that their peer did not wait for, or does not read
 
 
 class ControlServer:
     """Answers requests, one after the other, by a handler."""
 
-    def __init__(self, endpoint: str, handler: "Handler") -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        handler: Handler,
+        *,
+        door: Door | None = None,
+        rate: float = RATE,
+        audit: Audit | None = None,
+    ) -> None:
         """Take where to listen, and who answers a valid request.
 
         The handler runs in the thread of ``serve`` and must return soon. An ``InputError`` that it
-        raises is the reply; any other error of it ends ``serve``.
+        raises is the reply; any other error of it, or of the audit, ends ``serve``.
         """
         self._endpoint = endpoint
         self._handler = handler
+        self._door = door
+        self._keyring = door.keyring if door else None
+        self._audit = audit
+        self._rate = rate
+        self._rates = Rates(rate)
+        self._refusals = Refusals("control")
         self._bound: Future[str] = Future()
+        self._log = log.get("control")
+        self.counts = ControlCounts()
 
     def wait_bound(self, timeout: float) -> str:
         """Wait (seconds) until the socket listens; give its endpoint.
@@ -68,9 +95,11 @@ class ControlServer:
 
         An endpoint that cannot be listened on ends it at once, and ``wait_bound`` raises why.
         """
-        with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
-            socket.linger = LINGER
+        with opened(self._door, control=zmq.ROUTER) as (socket,):
+            keep_alive(socket)
             socket.maxmsgsize = _DISCONNECT_LIMIT
+            socket.sndhwm = _UNREAD
+            socket.router_mandatory = True  # tells of a reply that cannot be delivered
             try:
                 endpoint = bind(socket, self._endpoint, "sockets.control")
             except InputError as error:
@@ -79,65 +108,93 @@ class ControlServer:
             self._bound.set_result(endpoint)
             while not stop.is_set():
                 if socket.poll(POLL_MS, zmq.POLLIN):
-                    envelope, body = _open(socket.recv_multipart())
-                    answer = self.answer(body, _ANYBODY)
-                    reply = answer.reply.model_dump_json(exclude_none=True).encode()
-                    # Never waits: a ROUTER drops what is for a peer that left or does not read.
-                    socket.send_multipart([*envelope, reply, *answer.parts], flags=zmq.NOBLOCK)
+                    self._serve(socket)
+                else:
+                    self._refusals.settle()
 
-    def answer(self, body: list[bytes], peer: Peer) -> Answer:
-        """Give the answer to the parts of a request."""
-        if len(body) != 1:
-            return _refuse("", f"a request is one part of JSON, not {len(body)}")
-        if len(body[0]) > REQUEST_LIMIT:
-            return _refuse("", f"request of {len(body[0])} bytes: at most {REQUEST_LIMIT}")
+    def _serve(self, socket: "zmq.Socket[bytes]") -> None:
+        parts = _receive(socket)
+        if not parts:
+            return
+        envelope, body = way_back(parts)
+        if self._rates.allow(envelope[0]):
+            answer = self._answer(body, peer_of(parts[0], self._keyring))
+        else:
+            self._count("limited")
+            answer = _error(id_of(body), f"too many requests: at most {self._rate:g} a second")
+        reply = answer.reply.model_dump_json(exclude_none=True).encode()
+        if not _send(socket, [*envelope, reply, *answer.parts]):
+            self._count("lost")
+
+    def _answer(self, body: Sequence[zmq.Frame], peer: Peer) -> Answer:
         try:
-            request = REQUEST.validate_json(body[0])
-        except ValidationError as error:
-            return _refuse(_id(body[0]), _explain(body[0], error))
+            request = read_request(body)
+        except NotARequest as error:
+            self._count("garbage")
+            return _error(error.request_id, str(error))
+        answer = self._permitted(request, peer)
+        if self._audit is not None and request.command not in WATCHING:
+            self._audit(peer, request, answer.reply)
+        return answer
+
+    def _permitted(self, request: Request, peer: Peer) -> Answer:
+        """Answer a request of who may ask it."""
+        why = _forbidden(request, peer)
+        if why is not None:
+            self._count("refused")
+            self._refusals.tell(
+                f"{peer.name} {peer.address}",
+                "refused",
+                key=peer.name,
+                address=peer.address,
+                command=request.command.value,
+                why=why,
+            )
+            return _error(request.id, why)
+        self._count("answered")
         try:
             return self._handler(request, peer)
         except InputError as error:
-            return _refuse(request.id, str(error))
+            return _error(request.id, str(error))
+
+    def _count(self, name: str) -> None:
+        self.counts = replace(self.counts, **{name: getattr(self.counts, name) + 1})
 
 
-def _open(parts: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Split what a ROUTER received into the way back and the request."""
-    end = parts.index(b"") + 1 if b"" in parts[1:] else 1
-    return parts[:end], parts[end:]
+def _forbidden(request: Request, peer: Peer) -> str | None:
+    """Say in a line why a peer may not ask this; None if it may."""
+    if peer.revoked:
+        return f"key {peer.name} was revoked; ask for a new one"
+    if request.command not in WATCHING and not peer.may_command:
+        return f"{request.command} needs permission command; key {peer.name} has watch"
+    return None
 
 
-def _refuse(request_id: str, error: str) -> Answer:
-    return Answer(Reply(id=request_id, ok=False, error=error))
+def _error(request_id: str, line: str) -> Answer:
+    return Answer(Reply(id=request_id, ok=False, error=line))
 
 
-def _id(body: bytes) -> str:
-    """Give the id of a request that is wrong elsewhere, so that its sender knows which it was."""
+def _receive(socket: "zmq.Socket[bytes]") -> list[zmq.Frame]:
+    """Take a message, and of its parts no more than one too many."""
+    parts: list[zmq.Frame] = []
+    more = True
+    while more:
+        try:
+            part = socket.recv(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return []
+        more = part.more
+        if len(parts) <= PARTS:
+            parts.append(part)
+    return parts
+
+
+def _send(socket: "zmq.Socket[bytes]", parts: Sequence[bytes | memoryview]) -> bool:
+    """Send without waiting; say whether there was room, and anybody to send it to."""
     try:
-        document = from_json(body)
-    except ValueError:
-        return ""
-    value = document.get("id") if isinstance(document, dict) else None
-    return value if isinstance(value, str) and len(value) <= _ID_LENGTH else ""
-
-
-def _explain(body: bytes, error: ValidationError) -> str:
-    """Give one line: what is wrong with a request, and what is allowed."""
-    version = protocol_of(body)
-    if version is not None and version != PROTOCOL:
-        return f"protocol v {version!r:.20} is not known; allowed: {PROTOCOL}"
-    problem = error.errors(include_url=False, include_context=False)[0]
-    where, given = problem["loc"], problem["input"]
-    commands = ", ".join(Command)
-    if problem["type"] == "union_tag_not_found":
-        return f"command is missing; allowed: {commands}"
-    if problem["type"] == "union_tag_invalid":
-        wrong = given.get("command") if isinstance(given, dict) else given
-        return f"command {wrong!r:.60} is not known; allowed: {commands}"
-    if len(where) < 2:
-        return f'not a JSON object such as {{"command": "GetState"}}: {first_problem(error)}'
-    if problem["type"] == "extra_forbidden":
-        known = CLASSES[Command(str(where[0]))].model_fields
-        allowed = ", ".join(known) if len(where) == 2 else "id, lot, serial"
-        return f"key {where[-1]!r:.60} is not known; allowed: {allowed}"
-    return first_problem(error)
+        socket.send_multipart(parts, flags=zmq.NOBLOCK)
+    except zmq.ZMQError as error:
+        if error.errno not in (errno.EAGAIN, errno.EHOSTUNREACH):
+            raise
+        return False
+    return True

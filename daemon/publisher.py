@@ -6,6 +6,7 @@ subscriber alone, the others drop the double.
 """
 
 import errno
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,7 @@ import zmq
 
 from daemon.channel import Closed
 from daemon.messages import Map
+from daemon.security.door import Door, opened
 from daemon.wire import Payload, Published, Wire, encode
 from models.errors import InputError
 
@@ -23,6 +25,7 @@ LINGER = 1000  # ms that the last messages have to leave after the end
 LASTING = (b"state/", b"heartbeat/")
 _SUBSCRIBE = 1  # first byte of what a subscriber sends; the topic's first bytes follow
 _SUBSCRIPTION_LIMIT = 4096  # bytes
+_SUBSCRIPTIONS = 256  # that are taken at once, so that who floods us holds up no verdict
 
 _CAUSES = {
     errno.EADDRINUSE: "the address is in use: stop the other program (an effad?)",
@@ -39,6 +42,7 @@ class Outgoing:
 
     message: Published
     array: Payload | None = None  # of a Map: see wire.encode_map
+    header: bytes | None = None  # of a Verdict: as it stands in the journal
 
 
 class Inbox(Protocol):
@@ -66,10 +70,15 @@ class Publisher:
         *,
         results_high_water: int = 1000,
         maps_high_water: int = 16,
+        door: Door | None = None,
     ) -> None:
-        """Take endpoints to listen on, and how many messages wait for each slow subscriber."""
+        """Take endpoints to listen on, and how many messages wait for each slow subscriber.
+
+        Without a door there are no keys, and nobody counts subscribers.
+        """
         self._endpoints = Endpoints(results, maps)
         self._high_water = (results_high_water, maps_high_water)
+        self._door = door
         self._bound: Future[Endpoints] = Future()
 
     def wait_bound(self, timeout: float) -> Endpoints:
@@ -92,11 +101,7 @@ class Publisher:
 
         An endpoint that cannot be listened on ends it at once, and ``wait_bound`` raises why.
         """
-        with (
-            zmq.Context() as context,
-            context.socket(zmq.XPUB) as results,
-            context.socket(zmq.PUB) as maps,
-        ):
+        with opened(self._door, results=zmq.XPUB, maps=zmq.PUB) as (results, maps):
             results.xpub_verbose = True
             try:
                 endpoints = Endpoints(
@@ -122,17 +127,23 @@ def bind(socket: "zmq.Socket[bytes]", endpoint: str, setting: str) -> str:
     return socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
-def _listen(socket: "zmq.Socket[bytes]", endpoint: str, name: str, high_water: int) -> str:
+def keep_alive(socket: "zmq.Socket[bytes]") -> None:
+    """Free what waits for a peer whose cable was pulled; wait at the end for those that read."""
     socket.linger = LINGER
+    socket.tcp_keepalive = 1
+    socket.tcp_keepalive_idle = 30  # seconds
+
+
+def _listen(socket: "zmq.Socket[bytes]", endpoint: str, name: str, high_water: int) -> str:
+    keep_alive(socket)
     socket.sndhwm = high_water
     socket.maxmsgsize = _SUBSCRIPTION_LIMIT  # of what peers send
-    socket.tcp_keepalive = 1  # frees what waits for a peer whose cable was pulled
-    socket.tcp_keepalive_idle = 30
     return bind(socket, endpoint, f"sockets.{name}")
 
 
 def _publish(inbox: Inbox, results: "zmq.Socket[bytes]", maps: "zmq.Socket[bytes]") -> None:
     last: dict[bytes, list[Wire]] = {}
+    serviced = 0.0
     while True:
         try:
             item = inbox.get(SERVICE_PERIOD)
@@ -141,11 +152,14 @@ def _publish(inbox: Inbox, results: "zmq.Socket[bytes]", maps: "zmq.Socket[bytes
         except Closed:
             return
         else:
-            parts = encode(item.message, item.array)
+            parts = encode(item.message, item.array, item.header)
             topic = bytes(parts[0])
             if topic in LASTING:
                 last[topic] = parts
             _send(maps if isinstance(item.message, Map) else results, parts)
+        if time.monotonic() < serviced + SERVICE_PERIOD:
+            continue
+        serviced = time.monotonic()
         maps.poll(0, zmq.POLLOUT)  # lets the socket forget who left, though no map be sent
         wanted = _subscriptions(results)
         for topic, parts in last.items():
@@ -154,13 +168,19 @@ def _publish(inbox: Inbox, results: "zmq.Socket[bytes]", maps: "zmq.Socket[bytes
 
 
 def _send(socket: "zmq.Socket[bytes]", parts: list[Wire]) -> None:
-    socket.send_multipart(parts, flags=zmq.NOBLOCK, copy=False)
+    # Takes in first what subscribers have read since; libzmq itself looks once a millisecond, and a
+    # small high-water mark would by then have dropped what there is room for.
+    socket.getsockopt(zmq.EVENTS)
+    # What is small is copied faster than it is shared.
+    socket.send_multipart(parts, flags=zmq.NOBLOCK, copy=len(parts) < 3)
 
 
 def _subscriptions(results: "zmq.Socket[bytes]") -> set[bytes]:
-    """Take what was subscribed to since the last call."""
+    """Take what was subscribed to since the last call; of many, some are left for the next."""
     wanted = set()
-    while results.poll(0, zmq.POLLIN):
+    for _ in range(_SUBSCRIPTIONS):
+        if not results.poll(0, zmq.POLLIN):
+            break
         message = results.recv()
         if message[:1] == bytes([_SUBSCRIBE]):
             wanted.add(message[1:])

@@ -5,6 +5,7 @@ from typing import Self
 
 import zmq
 
+from daemon.security.keys import ClientKeys
 from daemon.wire import ARRAY_LIMIT, NAME, Received, decode
 from models.errors import InputError
 
@@ -12,17 +13,33 @@ from models.errors import InputError
 class Subscriber:
     """Both sockets of effad, subscribed to. A context manager; use it in one thread."""
 
-    def __init__(self, results: str, maps: str | None = None, station: str | None = None) -> None:
-        """Take the endpoints, and the one station to hear of; without ``maps`` none are asked."""
+    def __init__(
+        self,
+        results: str,
+        maps: str | None = None,
+        station: str | None = None,
+        *,
+        keys: ClientKeys | None = None,
+        partial: bool = False,
+    ) -> None:
+        """Take the endpoints, and the one station to hear of; without ``maps`` none are asked.
+
+        ``partial``: also of parts that still wait for views.
+        """
         if station is not None and not NAME.fullmatch(station):
             raise InputError(f"--station: {station!r} may hold letters, digits and _ . - only")
         self._endpoints = {"results": results, "maps": maps}
         self._station = station
+        self._keys = keys
+        self._verdicts = ("verdict/", "partial/") if partial else ("verdict/",)
 
     def __enter__(self) -> Self:
         of = f"{self._station}/" if self._station else ""
         topics = {
-            "results": (f"verdict/{of}", "state/", "heartbeat/", "alarm/"),
+            "results": (
+                *(f"{kind}{of}" for kind in self._verdicts),
+                *("state/", "heartbeat/", "alarm/"),
+            ),
             "maps": (f"map/{of}",),
         }
         with ExitStack() as undo:
@@ -50,6 +67,8 @@ class Subscriber:
         socket = self._context.socket(zmq.SUB)
         socket.maxmsgsize = ARRAY_LIMIT
         socket.heartbeat_ivl = 2000  # ms: connects again after a cable was pulled
+        if self._keys is not None:
+            self._keys.put_on(socket)
         for topic in topics:
             socket.subscribe(topic)
         try:

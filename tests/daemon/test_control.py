@@ -1,17 +1,20 @@
-"""Every request is answered, whoever asks and whatever it is."""
+"""Every request is answered, whoever asks and whatever it is. Keys: see security/test_door.py."""
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemon.asked import PARTS
 from daemon.control import REQUEST_LIMIT, Answer, ControlServer, Peer
 from daemon.messages import State
-from daemon.requests import Reply, Request, SoftwareTrigger
+from daemon.requests import GetStatistics, Reply, Request, SoftwareTrigger
 from models.errors import InputError
 
 LIMIT_MS = 5000
@@ -21,20 +24,28 @@ FREE = "tcp://127.0.0.1:*"
 def handle(request: Request, peer: Peer) -> Answer:
     if isinstance(request, SoftwareTrigger):
         raise InputError(f"station {request.station} is not known; allowed: press")
-    return Answer(Reply(id=request.id, ok=True, state=State.READY))
+    parts = (b"x" * 100_000,) if isinstance(request, GetStatistics) else ()
+    return Answer(Reply(id=request.id, ok=True, state=State.READY), parts)
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server, stop = ControlServer(FREE, handle), threading.Event()
+@contextmanager
+def serving(server: ControlServer) -> Iterator[ControlServer]:
+    stop = threading.Event()
     thread = threading.Thread(target=server.serve, args=(stop,), daemon=True)
     thread.start()
     try:
-        yield server.wait_bound(5)
+        server.wait_bound(5)
+        yield server
     finally:
         stop.set()
         thread.join(5)
         assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with serving(ControlServer(FREE, handle, rate=1e9)) as server:
+        yield server.wait_bound(5)
 
 
 @pytest.fixture
@@ -90,7 +101,10 @@ def test_what_stands_before_an_empty_part_goes_back(peer: "zmq.Socket[bytes]") -
             "key 'x' is not known; allowed: id, lot, serial",
         ),
         (b'{"command": "GetState", "v": 2}', "protocol v 2 is not known; allowed: 1"),
-        (b'{"command": "SoftwareTrigger", "station": 4}', "station: Input should be a valid string"),
+        (
+            b'{"command": "SoftwareTrigger", "station": 4}',
+            "station: Input should be a valid string",
+        ),
         (b" " * (REQUEST_LIMIT + 1), f"at most {REQUEST_LIMIT}"),
         (b'{"command": "SoftwareTrigger", "station": "x"}', "station x is not known; allowed"),
     ],
@@ -124,18 +138,115 @@ def test_garbage_is_answered(peer: "zmq.Socket[bytes]", body: list[bytes]) -> No
     assert ask(peer, GET_STATE).ok
 
 
-def test_a_peer_that_does_not_read_holds_up_nobody(
-    endpoint: str, peer: "zmq.Socket[bytes]"
-) -> None:
-    long = {"command": "Override", "seq": 1, "note": "x" * 60_000}  # is in its reply
-    with zmq.Context() as context, context.socket(zmq.DEALER) as deaf:
-        deaf.linger = 0
+def test_a_peer_that_does_not_read_holds_up_nobody_and_its_replies_are_counted() -> None:
+    with (
+        serving(ControlServer(FREE, handle, rate=1e9)) as server,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as deaf,
+        context.socket(zmq.DEALER) as peer,
+    ):
+        for socket in (deaf, peer):
+            socket.linger = 0
+            socket.rcvtimeo = LIMIT_MS
         deaf.rcvhwm = 1
         deaf.sndtimeo = LIMIT_MS
-        deaf.connect(endpoint)
-        for _ in range(1500):  # 90 MB of replies: more than the buffers and the high-water mark
-            deaf.send_json(long)
+        for socket in (deaf, peer):
+            socket.connect(server.wait_bound(5))
+        # Parts of 100 kB: more than the buffers of both ends and the high-water mark hold.
+        for _ in range(500):
+            deaf.send(b'{"command": "GetStatistics"}')
+        until = time.monotonic() + LIMIT_MS / 1000
+        while server.counts.lost == 0 and time.monotonic() < until:
+            assert ask(peer, GET_STATE).ok
+        assert 0 < server.counts.lost < 500
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"x"] * 1000,
+        [b"x"] * PARTS + [b"", GET_STATE],
+        [b"", *[b""] * 50],
+        [b"x" * 2000, b"", GET_STATE],
+    ],
+    ids=["many", "one too many", "empty", "long envelope"],
+)
+def test_messages_of_many_parts_are_refused(peer: "zmq.Socket[bytes]", parts: list[bytes]) -> None:
+    reply = ask(peer, *parts)
+    assert not reply.ok
+    assert "one part of JSON" in (reply.error or "")
+    assert ask(peer, GET_STATE).ok
+
+
+def test_who_sends_too_long_a_part_is_cut_off_and_nobody_else(
+    endpoint: str, peer: "zmq.Socket[bytes]"
+) -> None:
+    with zmq.Context() as context, context.socket(zmq.DEALER) as rude:
+        rude.linger = 0
+        rude.connect(endpoint)
+        rude.send(b"x" * (2 << 20))
         assert ask(peer, GET_STATE).ok
+        assert not rude.poll(200)
+
+
+def test_over_the_rate_is_an_error_and_the_others_are_answered() -> None:
+    with (
+        serving(ControlServer(FREE, handle, rate=5)) as server,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as fast,
+        context.socket(zmq.DEALER) as slow,
+    ):
+        for socket in (fast, slow):
+            socket.linger = 0
+            socket.rcvtimeo = LIMIT_MS
+            socket.connect(server.wait_bound(5))
+        replies = []
+        for _ in range(50):
+            fast.send(GET_STATE)
+        for _ in range(50):
+            replies.append(Reply.model_validate_json(fast.recv()))
+        late = [reply for reply in replies if not reply.ok]
+        assert [reply.ok for reply in replies[:10]] == [True] * 10  # twice the rate at once
+        assert len(late) >= 30
+        assert {(reply.id, reply.error) for reply in late} == {
+            ("a", "too many requests: at most 5 a second")
+        }
+        assert ask(slow, GET_STATE).ok
+        assert server.counts.limited == len(late)
+        assert server.counts.answered == 50 - len(late) + 1
+
+
+def test_what_comes_is_counted() -> None:
+    with serving(ControlServer(FREE, handle)) as server:
+        with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
+            peer.linger = 0
+            peer.rcvtimeo = LIMIT_MS
+            peer.connect(server.wait_bound(5))
+            assert not ask(peer, b"{").ok
+            assert ask(peer, GET_STATE).ok
+        assert (server.counts.garbage, server.counts.answered) == (1, 1)
+
+
+def test_commands_are_audited_and_questions_are_not() -> None:
+    told: list[tuple[Peer, Request, Reply]] = []
+    audited = ControlServer(FREE, handle, audit=lambda *what: told.append(what))
+    with (
+        serving(audited) as server,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as peer,
+    ):
+        peer.linger = 0
+        peer.rcvtimeo = LIMIT_MS
+        peer.connect(server.wait_bound(5))
+        ask(peer, GET_STATE)
+        ask(peer, b'{"command": "StopJob", "id": "s"}')
+        failed = ask(peer, b'{"command": "SoftwareTrigger"}')
+        ask(peer, b'{"command": "StopJob", "x": 1}')
+    assert [(who.name, request.command, reply.ok) for who, request, reply in told] == [
+        ("local", "StopJob", True),
+        ("local", "SoftwareTrigger", False),
+    ]
+    assert told[1][2] == failed
 
 
 def test_a_port_in_use_is_an_input_error(endpoint: str) -> None:
