@@ -19,7 +19,7 @@ class Channel(Generic[T]):
     """
 
     def __init__(self, capacity: int, producers: int = 1) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._producers = producers
         self._items: deque[T] = deque()
         self._abandoned = False
@@ -30,7 +30,7 @@ class Channel(Generic[T]):
     def put(self, item: T) -> None:
         """Add an item, waiting for room; raises ``Closed`` if the consumer is gone."""
         with self._emptied:
-            self._emptied.wait_for(lambda: self._abandoned or len(self._items) < self._capacity)
+            self._emptied.wait_for(lambda: self._abandoned or len(self._items) < self.capacity)
             if self._abandoned:
                 raise Closed
             self._items.append(item)
@@ -41,7 +41,7 @@ class Channel(Generic[T]):
         with self._emptied:
             if self._abandoned:
                 raise Closed
-            if len(self._items) >= self._capacity:
+            if len(self._items) >= self.capacity:
                 return False
             self._items.append(item)
             self._filled.notify()
@@ -57,6 +57,16 @@ class Channel(Generic[T]):
             item = self._items.popleft()
             self._emptied.notify()
             return item
+
+    def take_out(self, which: Callable[[T], bool]) -> T | None:
+        """Take the oldest item of a kind out of its turn; None if there is none."""
+        with self._emptied:
+            for index, item in enumerate(self._items):
+                if which(item):
+                    del self._items[index]
+                    self._emptied.notify()
+                    return item
+            return None
 
     def __iter__(self) -> Iterator[T]:
         while True:

@@ -1,17 +1,27 @@
-"""Claims on verdicts: what the ledger keeps of a part from its trigger to its last view."""
+"""Claims on verdicts: what the ledger keeps of a part from its trigger to its last view.
 
-import time
-from dataclasses import dataclass
+Times are CLOCK_MONOTONIC ns, so that a clock that is set makes nothing late.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from daemon.messages import Part, Reason, TriggerSource
 from models.calibration import AnomalyMap
 
+if TYPE_CHECKING:
+    from daemon.frames import Frame
+
 
 @dataclass(frozen=True)
 class StationPlan:
-    cameras: tuple[str, ...]
+    cameras: tuple[str, ...]  # the first one counts the station's parts
     source: TriggerSource
-    deadline_s: float  # from the trigger to publication, the commit budget taken off
+    deadline_s: float  # from exposure to publication
+    commit_budget_s: float = 0.0  # that the timer resolves a part before its deadline
+    grouping: Literal["counter", "window"] = "counter"  # what makes views those of one part
+    window_s: float = 0.05  # exposures of one part lie within
+    announced_s: float = 5.0  # that an announced part's trigger has to come
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,7 @@ class Claim:
     station: str
     number: int  # of the part; its verdict's seq
     camera: str
+    due: float = field(default=float("inf"), compare=False)  # time.monotonic(): too late from then
 
 
 @dataclass(frozen=True)
@@ -30,14 +41,16 @@ class Seen:
     trigger: int
     frame_id: int
     device_ns: int | None  # the camera's clock
-    exposed_ns: int  # CLOCK_MONOTONIC: the camera's clock brought to the host's, or a guess
-    received_ns: int  # CLOCK_MONOTONIC
+    exposed_ns: int  # the camera's clock brought to the host's, or a guess
+    received_ns: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inspected:
     anomaly: AnomalyMap
-    inferred_ns: int
+    frame: "Frame"  # still held: who takes this result lets it go
+    begun_ns: int  # CLOCK_MONOTONIC, also after the part is closed
+    ended_ns: int
 
 
 @dataclass(frozen=True)
@@ -48,16 +61,22 @@ class Unseen:
     detail: str
 
 
+@dataclass(frozen=True)
+class Bypassed:
+    """A view that nobody wanted a look at."""
+
+
+Outcome: TypeAlias = Inspected | Unseen | Bypassed
+
+
 @dataclass
 class OpenView:
     """A view of an open part."""
 
     trigger: int | None = None
-    frame_id: int | None = None
-    device_ns: int | None = None
-    exposed_ns: int | None = None  # CLOCK_MONOTONIC, as received_ns
-    received_ns: int | None = None
-    outcome: Inspected | Unseen | None = None
+    seen: Seen | None = None
+    frame_id: int | None = None  # also of a frame that could not be used
+    outcome: Outcome | None = None
 
 
 @dataclass
@@ -67,12 +86,19 @@ class OpenPart:
     number: int
     part: Part
     due: float  # time.monotonic() at which the timer resolves it
-    triggered_ns: int  # CLOCK_MONOTONIC
+    known_ns: int
     views: dict[str, OpenView]
+    announced: bool = False  # and nothing was heard of its trigger yet
 
     @property
     def settled(self) -> bool:
         return all(view.outcome is not None for view in self.views.values())
+
+    @property
+    def exposed_ns(self) -> int | None:
+        """When the first of its frames was taken."""
+        taken = [view.seen.exposed_ns for view in self.views.values() if view.seen]
+        return min(taken, default=None)
 
 
 @dataclass(frozen=True)
@@ -80,48 +106,52 @@ class SettledView:
     camera: str
     trigger: int | None
     frame_id: int | None
-    device_ns: int | None
-    exposed_ns: int | None  # ns of the Unix epoch, as received_ns
-    received_ns: int | None
-    outcome: Inspected | Unseen
+    seen: Seen | None  # its times are CLOCK_MONOTONIC still
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A part whose views are all resolved, in the order of its station's triggers."""
+    """A part whose views are all resolved, in the order of its station's triggers.
+
+    A partial one still lacks views, and is neither numbered nor kept.
+    """
 
     station: str
     number: int
     part: Part
     source: TriggerSource
-    triggered_ns: int  # ns of the Unix epoch
+    triggered_ns: int  # CLOCK_MONOTONIC: exposure, or when it was known
+    deadline: float  # time.monotonic() after which PASS and FAIL may not be published any more
     views: tuple[SettledView, ...]
+    partial: bool = False
 
 
-def close(station: str, source: TriggerSource, part: OpenPart) -> Settled:
-    # The deadline is kept on the monotonic clock, which nobody sets; others are told of the wall's.
-    wall = time.time_ns() - time.monotonic_ns()
+@dataclass(frozen=True)
+class Belated:
+    """A result that came when its view had been resolved without it."""
 
-    def told(ns: int | None) -> int | None:
-        return None if ns is None else ns + wall
+    claim: Claim
+    outcome: Inspected
 
+
+def close(
+    station: str, source: TriggerSource, part: OpenPart, budget_s: float, *, partial: bool = False
+) -> Settled:
+    """Give an open part as the stages behind the ledger see it."""
+    exposed = part.exposed_ns
+    views = []
+    for camera, view in part.views.items():
+        if view.outcome is None:
+            continue
+        views.append(SettledView(camera, view.trigger, view.frame_id, view.seen, view.outcome))
     return Settled(
         station=station,
         number=part.number,
         part=part.part,
         source=source,
-        triggered_ns=part.triggered_ns + wall,
-        views=tuple(
-            SettledView(
-                camera=camera,
-                trigger=view.trigger,
-                frame_id=view.frame_id,
-                device_ns=view.device_ns,
-                exposed_ns=told(view.exposed_ns),
-                received_ns=told(view.received_ns),
-                outcome=view.outcome,
-            )
-            for camera, view in part.views.items()
-            if view.outcome is not None
-        ),
+        triggered_ns=part.known_ns if exposed is None else exposed,
+        deadline=part.due + budget_s,
+        views=tuple(views),
+        partial=partial,
     )

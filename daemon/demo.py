@@ -54,6 +54,12 @@ threads = {threads}
 control = "ipc://{folder}/control"
 results = "ipc://{folder}/results"
 maps = "ipc://{folder}/maps"
+[journal]
+folder = "{folder}/state"
+[images]
+keep = "none"
+[metrics]
+port = 0
 """
 
 

@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from daemon import log
 from daemon.claims import Claim, Inspected, Unseen
 from daemon.frames import Frame
 from daemon.messages import Reason
+from daemon.pace import Pace
 from models.calibration import fuse
 from models.engine import Engine
 from models.recipe import LoadedRecipe
@@ -20,29 +21,63 @@ class Inspector:
 
     engine: Engine
     recipe: LoadedRecipe
+    pace: Pace = field(default_factory=Pace)
 
     def inspect(self, frame: Frame) -> Inspected:
         """Give a frame's anomaly map; raises ``ArithmeticError`` if it is not finite."""
+        begun = time.monotonic_ns()
         calibration, bundle = self.recipe.calibration, self.recipe.bundle
         maps = self.engine.look(frame.pixels, frame.pixel_format)
         anomaly = fuse(maps, calibration.scales, calibration.alpha, bundle.weights)
         # NaN is at or above no threshold: it would pass.
-        if not math.isfinite(float(anomaly.values.sum())):
+        if not math.isfinite(anomaly.score):
             raise ArithmeticError("the anomaly map is not finite")
-        return Inspected(anomaly, time.time_ns())
+        ended = time.monotonic_ns()
+        self.pace.took((ended - begun) / 1e9)
+        return Inspected(anomaly, frame, begun, ended)
 
 
 def infer(
-    frames: Iterable[Frame], inspectors: Mapping[str, Inspector]
+    frames: Iterable[Frame],
+    inspectors: Mapping[str, Inspector],
+    waits: Callable[[Claim], bool],
 ) -> Iterator[tuple[Claim, Inspected | Unseen]]:
-    """Inspect frames one by one; a frame that the model fails on is no verdict, not an end."""
+    """Inspect frames one by one; a frame that the model fails on is no verdict, not an end.
+
+    A frame that nobody ``waits`` for any more, or that cannot be in time, is not begun. A result
+    holds its frame; of any other the frame is let go.
+    """
     for frame in frames:
-        outcome: Inspected | Unseen
-        try:
-            outcome = inspectors[frame.claim.station].inspect(frame)
-        except Exception as error:  # noqa: BLE001 (the one boundary that turns failure into NO_VERDICT)
-            log.get("infer").exception("model failed", claim=str(frame.claim))
-            outcome = Unseen(Reason.MODEL_ERROR, f"{type(error).__name__}: {error}"[:200])
-        finally:
-            frame.give_back()
-        yield frame.claim, outcome
+        claim = frame.claim
+        inspector = inspectors.get(claim.station)
+        outcome: Inspected | Unseen | None
+        outcome = _not_begun(claim, inspector) if waits(claim) else _RESOLVED
+        if outcome is None and inspector is not None:
+            try:
+                outcome = inspector.inspect(frame)
+            except Exception as error:  # noqa: BLE001 (the one boundary that turns failure into NO_VERDICT)
+                log.get("infer").exception("model failed", claim=str(claim))
+                outcome = Unseen(Reason.MODEL_ERROR, f"{type(error).__name__}: {error}"[:200])
+        if isinstance(outcome, Inspected):
+            yield claim, outcome
+        elif outcome is not None:
+            frame.lease.let_go()
+            yield claim, outcome
+
+
+_RESOLVED = Unseen(Reason.LATE, "resolved while it waited")
+
+
+def _not_begun(claim: Claim, inspector: Inspector | None) -> Unseen | None:
+    """Say why an inspection is not worth its time; None if it is."""
+    if inspector is None:
+        return Unseen(Reason.NO_RECIPE, "the station has no recipe")
+    left = claim.due - time.monotonic()
+    if left >= inspector.pace.expected:
+        return None
+    expected = inspector.pace.expected
+    inspector.pace.skipped()
+    return Unseen(
+        Reason.LATE,
+        f"not begun: {1000 * left:.0f} ms to the deadline, it takes {1000 * expected:.0f} ms",
+    )

@@ -15,12 +15,13 @@ from models.recipe import LoadedRecipe
 
 
 def load_recipes(settings: Settings) -> dict[str, LoadedRecipe]:
-    """Load each station's recipe, those that several share once; raises ``InputError``."""
-    loaded: dict[Path, LoadedRecipe] = {}
-    for station in settings.stations:
-        if station.recipe not in loaded:
-            loaded[station.recipe] = recipes.load(station.recipe)
-    return {station.name: loaded[station.recipe] for station in settings.stations}
+    """Load the recipe of each station that has one, those that several share once.
+
+    Raises ``InputError``.
+    """
+    wanted = {station.name: station.recipe for station in settings.stations if station.recipe}
+    loaded = {folder: recipes.load(Path(folder)) for folder in dict.fromkeys(wanted.values())}
+    return {station: loaded[folder] for station, folder in wanted.items()}
 
 
 def make_workers(

@@ -10,19 +10,20 @@ from functools import partial
 
 from daemon.camera.supervisor import CameraSupervisor
 from daemon.channel import Channel, Crew, Holding, Last
-from daemon.claims import StationPlan
+from daemon.claims import Claim, Inspected, Settled, StationPlan, Unseen
 from daemon.frames import Frame
 from daemon.infer import Inspector, infer
-from daemon.ledger import Ledger
-from daemon.messages import Counts, Part, Reason, TriggerSource
-from daemon.outcome import MapPlan, Origin, outcomes
+from daemon.latest import Latest
+from daemon.ledger import ClaimFile, Ledger, Left
+from daemon.messages import Counts, Kind, Part, Reason, TriggerSource, Verdict
+from daemon.metrics.statistics import Statistics
+from daemon.outcome import MapPlan, Origin
+from daemon.outlet import Outlet, Outlets, Verdicts
 from daemon.publisher import Outgoing
 from models.errors import InputError
 from models.recipe import LoadedRecipe
 
 Workers = Sequence[Mapping[str, Inspector]]  # each worker's inspectors, by station
-Publish = Callable[[Outgoing], None]
-
 
 _LAST_WORDS = 2.0  # seconds
 
@@ -30,11 +31,32 @@ _LAST_WORDS = 2.0  # seconds
 @dataclass(frozen=True)
 class JobPlan:
     stations: Mapping[str, StationPlan]
-    recipes: Mapping[str, LoadedRecipe]
+    recipes: Mapping[str, LoadedRecipe]  # a station without one is not there
     open_limit: int
     queue: int  # frames, as many as all cameras have slots
     maps: MapPlan
     origin: Origin
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a job goes on from."""
+
+    last: Mapping[str, int]  # newest committed seq of each station
+    left: Mapping[str, Left]  # open when the process before was killed
+    carried: Mapping[str, Counts]  # account of this process's jobs so far
+    claims: ClaimFile
+
+
+@dataclass(frozen=True)
+class Services:
+    """What outlives a job."""
+
+    journal: Verdicts
+    statistics: Statistics
+    publish: Callable[[Outgoing], None]
+    keep: Callable[[Settled, Verdict, bytes], None]
+    violated: Callable[[str, str], None]  # station, text
 
 
 class Job:
@@ -42,23 +64,53 @@ class Job:
         self,
         plan: JobPlan,
         workers: Workers,
-        publish: Publish,
-        violated: Callable[[str, str], None],
+        before: Before,
+        to: Services,
+        on_end: Callable[[], None],
     ) -> None:
         self._plan = plan
         self._workers = workers
-        self._publish = publish
-        self._violated = violated  # station, text
-        self.ledger = Ledger(plan.stations, plan.open_limit)
+        self._on_end = on_end
+        self.stopping = False
+        self.ledger = Ledger(
+            plan.stations,
+            plan.open_limit,
+            last=before.last,
+            left=before.left,
+            claims=before.claims,
+            carried=before.carried,
+        )
+        self.latest = Latest()
+        self._outlet = Outlet(
+            plan.recipes,
+            plan.origin,
+            plan.maps,
+            ledger=self.ledger,
+            journal=to.journal,
+            latest=self.latest,
+            statistics=to.statistics,
+            outlets=Outlets(to.publish, self._drive, to.keep, to.violated),
+        )
         self._cameras: dict[str, list[CameraSupervisor]] = {name: [] for name in plan.stations}
         self.holdings = [Holding(f"infer-{n}") for n in range(len(workers))]
-        self.holdings.append(Holding("outcome"))
+        self.holdings.append(Holding("outlet"))
         self._no_more_frames = threading.Event()
         self.ended = threading.Event()
+        self.frames = Channel[Frame](0)
 
     def add(self, station: str, camera: CameraSupervisor) -> None:
         """Add a camera before the start."""
         self._cameras[station].append(camera)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Name the CUDA devices that frames are inspected on."""
+        engines = (i.engine for inspectors in self._workers for i in inspectors.values())
+        return tuple(sorted({str(e.device) for e in engines if e.device.type == "cuda"}))
+
+    @property
+    def stations(self) -> Mapping[str, Sequence[CameraSupervisor]]:
+        return self._cameras
 
     @property
     def cameras(self) -> list[CameraSupervisor]:
@@ -66,19 +118,22 @@ class Job:
 
     def start(self, crew: Crew) -> None:
         """Start every stage, the last one first."""
-        self._frames = frames = Channel[Frame](self._plan.queue, producers=len(self.cameras))
+        self.frames = frames = Channel[Frame](self._plan.queue, producers=len(self.cameras))
         last = Last(len(self._workers), self._no_more_results)
         last_camera = Last(len(self.cameras), self._no_more_frames.set)
-        crew.start("outcome", self._outcome)
+        crew.start("outlet", self._let_out)
         crew.start("timer", self.ledger.run_timer)
         for number, inspectors in enumerate(self._workers):
             holding = self.holdings[number]
-            crew.start(holding.name, partial(self._infer, frames, inspectors, holding, last))
+            crew.start(holding.name, partial(self._infer, inspectors, holding, last))
         for camera in self.cameras:
-            crew.start(f"camera-{camera.name}", partial(_feed, camera, frames, last_camera))
+            crew.start(
+                f"camera-{camera.name}", partial(_feed, camera, self._take, frames, last_camera)
+            )
 
     def stop(self) -> None:
         """Stop the cameras; ``ended`` is set when every trigger has its verdict."""
+        self.stopping = True
         for camera in self.cameras:
             camera.stop()
 
@@ -86,74 +141,119 @@ class Job:
         """End what takes too long: camera processes at once, open parts as they are."""
         for camera in self.cameras:
             camera.kill()
-        for frame in self._frames.abandon():
-            frame.give_back()
+        for frame in self.frames.abandon():
+            frame.lease.let_go()
         self._no_more_frames.wait(_LAST_WORDS)  # what a camera still said of its triggers counts
         self._no_more_results()
 
     def close(self) -> None:
         """Give shared memory back, once no thread uses it any more."""
+        self.latest.clear()
         for camera in self.cameras:
             camera.close()
 
-    def trigger(self, station: str | None, part: Part) -> int:
+    # What is asked of it.
+
+    def station(self, name: str | None) -> str:
+        """Give the station of a request; raises ``InputError`` if there is none of that name."""
+        names = sorted(self._cameras)
+        if name is None and len(names) == 1:
+            return names[0]
+        if name not in self._cameras:
+            raise InputError(f"station = {name!r}: there is none; allowed are {names}")
+        return name
+
+    def camera(self, station: str, name: str | None) -> str:
+        """Give the camera of a request; raises ``InputError`` if there is none of that name."""
+        names = [camera.name for camera in self._cameras[station]]
+        if name is None and len(names) == 1:
+            return names[0]
+        if name not in names:
+            raise InputError(f"camera = {name!r}: there is none; allowed are {names}")
+        return name
+
+    def trigger(self, station: str, part: Part) -> int:
         """Send a software trigger to a station's cameras; give the seq of its verdict.
 
-        Raises ``InputError`` if there is no such station, or it is not triggered by software.
+        Raises ``InputError`` if the station is not triggered by software.
         """
-        names = sorted(self._cameras)
-        if station is None and len(names) == 1:
-            station = names[0]
-        if station not in self._cameras:
-            raise InputError(f"station = {station!r}: there is none; allowed are {names}")
         source = self._plan.stations[station].source
         if source is not TriggerSource.SOFTWARE:
             raise InputError(
                 f"station {station} is triggered by {source}; set its cameras' trigger to software"
             )
-        number = self.ledger.announce(station, part)
+        number = self.ledger.command(station, part)
         for camera in self._cameras[station]:
             camera.trigger(number)
         return number
 
-    def counts(self) -> dict[str, Counts]:
-        return self.ledger.counts()
+    def announce(self, station: str, part: Part, views: tuple[str, ...] | None) -> int:
+        """Announce the part of the next trigger; give the seq of its verdict.
 
-    def _infer(
-        self,
-        frames: Channel[Frame],
-        inspectors: Mapping[str, Inspector],
-        holding: Holding,
-        last: Last,
-    ) -> None:
+        Raises ``InputError`` if the station is triggered by software, or has no such views.
+        """
+        plan = self._plan.stations[station]
+        if plan.source is TriggerSource.SOFTWARE:
+            raise InputError(
+                f"station {station} is triggered by software: name the part with SoftwareTrigger"
+            )
+        if views is not None and (not views or not set(views) <= set(plan.cameras)):
+            raise InputError(f"views = {list(views)}: allowed are some of {list(plan.cameras)}")
+        return self.ledger.announce(station, part, views)
+
+    # Stages.
+
+    def _take(self, camera: CameraSupervisor, frame: Frame) -> None:
+        self.frames.put(frame)
+        if camera.overflow == "drop_oldest" and camera.full:
+            of = (frame.claim.station, frame.claim.camera)
+            oldest = self.frames.take_out(lambda f: (f.claim.station, f.claim.camera) == of)
+            if oldest is not None:
+                oldest.lease.let_go()
+                why = Unseen(Reason.OVERRUN, "gave its slot to a newer frame")
+                self.ledger.resolve(oldest.claim, why)
+
+    def _infer(self, inspectors: Mapping[str, Inspector], holding: Holding, last: Last) -> None:
         try:
-            for claim, outcome in infer(holding.watch(frames), inspectors):
-                self.ledger.resolve(claim, outcome)
+            frames = holding.watch(self.frames)
+            for claim, outcome in infer(frames, inspectors, self.ledger.waits):
+                self._resolve(claim, outcome)
         finally:
             last.done()
 
     def _no_more_results(self) -> None:
         self.ledger.close(Reason.SHUTDOWN, "open when the job was stopped")
 
-    def _outcome(self) -> None:
-        plan = self._plan
-        parts = self.holdings[-1].watch(self.ledger.settled())
+    def _let_out(self) -> None:
         try:
-            for ready in outcomes(parts, plan.recipes, plan.origin, plan.maps):
-                verdict = ready.verdict
-                self._publish(Outgoing(verdict))
-                missing = self.ledger.published(verdict.station, verdict.seq, verdict.verdict)
-                if missing:
-                    self._violated(verdict.station, f"verdicts {missing} were never published")
-                for following in ready.maps:
-                    self._publish(following)
+            self._outlet.run(self.holdings[-1].watch(self.ledger.settled()))
         finally:
             self.ended.set()
+            self._on_end()
+
+    def _resolve(self, claim: Claim, outcome: Inspected | Unseen) -> None:
+        if not self.ledger.resolve(claim, outcome) and isinstance(outcome, Inspected):
+            outcome.frame.lease.let_go()
+
+    def _drive(self, part: Settled, verdict: Verdict) -> None:
+        """Let a good part through the gate, at the camera that has the output."""
+        if verdict.verdict is not Kind.PASS:
+            return
+        seen = {view.camera: view.seen for view in part.views}
+        for camera in self._cameras[part.station]:
+            at = seen.get(camera.name)
+            if camera.drives and at is not None:
+                camera.output(part.number, at.trigger)
 
 
-def _feed(camera: CameraSupervisor, frames: Channel[Frame], last: Last) -> None:
+def _feed(
+    camera: CameraSupervisor,
+    take: Callable[[CameraSupervisor, Frame], None],
+    frames: Channel[Frame],
+    last: Last,
+) -> None:
     try:
-        camera.run(frames.put)
+        camera.run(partial(take, camera))
     finally:
         frames.done()
         last.done()

@@ -34,7 +34,7 @@ class Reason(StrEnum):
     CAMERA_DOWN = "camera_down"  # the camera or its process was away
     SHUTDOWN = "shutdown"  # open when the daemon was told to stop
     RESTART = "restart"  # open when the daemon was killed
-    NO_RECIPE = "no_recipe"
+    NO_RECIPE = "no_recipe"  # the station has none
 
 
 class State(StrEnum):
@@ -117,11 +117,11 @@ class Verdict(Message):
     score: float | None  # largest of the views
     threshold: float | None
     views: tuple[View, ...]
-    recipe: str
-    recipe_version: int
-    bundle: str  # SHA-256 of its manifest
-    calibration: str  # SHA-256 of its record
-    engine: str  # fingerprint
+    recipe: str | None  # these five: null where the station has no recipe
+    recipe_version: int | None
+    bundle: str | None  # SHA-256 of its manifest
+    calibration: str | None  # SHA-256 of its record
+    engine: str | None  # fingerprint
     code: str  # version of effad
     triggered_ns: int  # exposure of its first frame; without a frame, when the trigger was known
     published_ns: int

@@ -1,16 +1,14 @@
 """From a settled part to what is published of it: judged, numbered, with its maps."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from daemon.claims import Inspected, Settled, SettledView
+from daemon.claims import Bypassed, Inspected, Settled, SettledView, Unseen
 from daemon.judge import judge
-from daemon.messages import Kind, MapEncoding, Region, Verdict, View
-from daemon.publisher import Outgoing
-from daemon.wire import encode_map
-from models.calibration import AnomalyMap
+from daemon.messages import Kind, Map, MapEncoding, Reason, Region, Verdict, View
+from daemon.wire import Payload, encode_map
 from models.recipe import LoadedRecipe
 
 
@@ -30,55 +28,85 @@ class MapPlan:
     encoding: MapEncoding
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A verdict with the maps that follow it."""
-
-    verdict: Verdict
-    maps: tuple[Outgoing, ...]
-
-
-def outcomes(
-    parts: Iterable[Settled],
-    recipes: Mapping[str, LoadedRecipe],
-    origin: Origin,
-    maps: MapPlan,
-) -> Iterator[Ready]:
-    """Judge each part as it settles."""
-    for part in parts:
-        recipe = recipes[part.station]
-        views = tuple(_view(view, recipe) for view in part.views)
-        verdict = _verdict(part, views, recipe, origin)
-        wanted = maps.which == "all" or (maps.which == "fail" and verdict.verdict is Kind.FAIL)
-        followers = tuple(
-            _map(verdict, view.camera, view.outcome.anomaly, recipe, maps)
-            for view in part.views
-            if wanted and isinstance(view.outcome, Inspected)
-        )
-        yield Ready(verdict, followers)
-
-
-def _view(view: SettledView, recipe: LoadedRecipe) -> View:
-    outcome = view.outcome
-    known = View(
-        camera=view.camera,
-        trigger=view.trigger,
-        frame_id=view.frame_id,
-        device_ns=view.device_ns,
-        exposed_ns=view.exposed_ns,
-        received_ns=view.received_ns,
-        verdict=Kind.NO_VERDICT,
+def verdict_of(part: Settled, recipe: LoadedRecipe | None, origin: Origin) -> Verdict:
+    """Judge a settled part; ``recipe``: its station's, None where it has none."""
+    wall = time.time_ns() - time.monotonic_ns()
+    views = tuple(_view(view, recipe, wall) for view in part.views)
+    kind, reason = _part_kind(part, views, recipe)
+    scores = [view.score for view in views if view.score is not None]
+    return Verdict(
+        epoch=origin.epoch,
+        seq=part.number,
+        station=part.station,
+        part=part.part,
+        trigger_source=part.source,
+        verdict=kind,
+        reason=reason,
+        bypassed=any(isinstance(view.outcome, Bypassed) for view in part.views),
+        score=_fused(scores, recipe) if scores and recipe else None,
+        threshold=recipe.calibration.threshold if recipe else None,
+        views=views,
+        recipe=recipe.recipe.name if recipe else None,
+        recipe_version=recipe.recipe.version if recipe else None,
+        bundle=recipe.bundle.sha256 if recipe else None,
+        calibration=recipe.calibration_sha256 if recipe else None,
+        engine=origin.engines.get(part.station),
+        code=origin.code,
+        triggered_ns=part.triggered_ns + wall,
+        published_ns=time.time_ns(),
+        resultId=f"{origin.epoch}-{part.station}-{part.number}",
+        jobId=origin.job,
+        isPartial=part.partial,
     )
-    if not isinstance(outcome, Inspected):
-        return known.model_copy(update={"reason": outcome.reason, "detail": outcome.detail})
-    kind, found = judge(outcome.anomaly, recipe)
-    return known.model_copy(
+
+
+def too_late(verdict: Verdict) -> Verdict:
+    """Give the verdict that is sent instead of one that missed its deadline on its way out."""
+    late = {
+        "verdict": Kind.NO_VERDICT,
+        "reason": Reason.LATE,
+        "detail": "its verdict was ready too late to be sent",
+        "score": None,
+        "regions": (),
+    }
+    views = tuple(
+        view if view.verdict is Kind.NO_VERDICT else view.model_copy(update=late)
+        for view in verdict.views
+    )
+    return verdict.model_copy(
         update={
-            "verdict": kind,
-            "score": outcome.anomaly.score,
-            "regions": _within(found, recipe),
-            "inferred_ns": outcome.inferred_ns,
+            "verdict": Kind.NO_VERDICT,
+            "reason": Reason.LATE,
+            "score": None,
+            "views": views,
+            "published_ns": time.time_ns(),
         }
+    )
+
+
+def _view(view: SettledView, recipe: LoadedRecipe | None, wall: int) -> View:
+    outcome, seen = view.outcome, view.seen
+    fields: dict[str, Any] = {
+        "camera": view.camera,
+        "trigger": view.trigger,
+        "frame_id": view.frame_id,
+        "device_ns": seen.device_ns if seen else None,
+        "exposed_ns": seen.exposed_ns + wall if seen else None,
+        "received_ns": seen.received_ns + wall if seen else None,
+    }
+    if isinstance(outcome, Bypassed):
+        return View(**fields, verdict=Kind.PASS, detail="bypassed: nobody looked at it")
+    if isinstance(outcome, Unseen):
+        return View(**fields, verdict=Kind.NO_VERDICT, reason=outcome.reason, detail=outcome.detail)
+    if recipe is None:
+        raise ValueError(f"camera {view.camera}: a result of a station without a recipe")
+    kind, found = judge(outcome.anomaly, recipe)
+    return View(
+        **fields,
+        verdict=kind,
+        score=outcome.anomaly.score,
+        regions=_within(found, recipe),
+        inferred_ns=outcome.ended_ns + wall,
     )
 
 
@@ -95,47 +123,45 @@ def _within(found: tuple[Region, ...], recipe: LoadedRecipe) -> tuple[Region, ..
     return tuple(clipped)
 
 
-def _verdict(
-    part: Settled, views: tuple[View, ...], recipe: LoadedRecipe, origin: Origin
-) -> Verdict:
-    """Fuse the views: without a look at each there is no verdict; else one FAIL fails the part."""
+def _part_kind(
+    part: Settled, views: tuple[View, ...], recipe: LoadedRecipe | None
+) -> tuple[Kind, Reason | None]:
+    """Fuse the views: without a look at each there is no verdict; else as the recipe says."""
     kinds = {view.verdict for view in views}
-    kind = next(k for k in (Kind.NO_VERDICT, Kind.FAIL, Kind.PASS) if k in kinds)
-    scores = [view.score for view in views if view.score is not None]
-    return Verdict(
-        epoch=origin.epoch,
-        seq=part.number,
-        station=part.station,
-        part=part.part,
-        trigger_source=part.source,
-        verdict=kind,
-        reason=next((v.reason for v in views if v.reason is not None), None),
-        score=max(scores, default=None),
-        threshold=recipe.calibration.threshold,
-        views=views,
-        recipe=recipe.recipe.name,
-        recipe_version=recipe.recipe.version,
-        bundle=recipe.bundle.sha256,
-        calibration=recipe.calibration_sha256,
-        engine=origin.engines[part.station],
-        code=origin.code,
-        triggered_ns=part.triggered_ns,
-        published_ns=time.time_ns(),
-        resultId=f"{origin.epoch}-{part.station}-{part.number}",
-        jobId=origin.job,
-    )
+    mean = recipe is not None and recipe.recipe.view_fusion == "mean"
+    if part.partial:
+        return (Kind.FAIL if Kind.FAIL in kinds and not mean else Kind.NO_VERDICT), None
+    if Kind.NO_VERDICT in kinds:
+        return Kind.NO_VERDICT, next(v.reason for v in views if v.reason is not None)
+    if mean and recipe is not None and len(views) > 1:
+        scores = [view.score for view in views if view.score is not None]
+        fails = bool(scores) and _fused(scores, recipe) >= recipe.calibration.threshold
+        return (Kind.FAIL if fails else Kind.PASS), None
+    return (Kind.FAIL if Kind.FAIL in kinds else Kind.PASS), None
 
 
-def _map(
-    verdict: Verdict, camera: str, anomaly: AnomalyMap, recipe: LoadedRecipe, plan: MapPlan
-) -> Outgoing:
+def _fused(scores: list[float], recipe: LoadedRecipe) -> float:
+    return sum(scores) / len(scores) if recipe.recipe.view_fusion == "mean" else max(scores)
+
+
+def maps_of(
+    part: Settled, verdict: Verdict, recipe: LoadedRecipe | None, plan: MapPlan
+) -> list[tuple[Map, Payload]]:
+    """Give the maps that follow a verdict."""
+    if recipe is None or plan.which == "none":
+        return []
+    if plan.which == "fail" and verdict.verdict is not Kind.FAIL:
+        return []
     size = recipe.bundle.manifest.input
-    header, payload = encode_map(
-        anomaly.values.numpy(),
-        verdict,
-        camera,
-        anomaly.placement,
-        (size.width, size.height),
-        plan.encoding,
-    )
-    return Outgoing(header, payload)
+    return [
+        encode_map(
+            view.outcome.anomaly.values.numpy(),
+            verdict,
+            view.camera,
+            view.outcome.anomaly.placement,
+            (size.width, size.height),
+            plan.encoding,
+        )
+        for view in part.views
+        if isinstance(view.outcome, Inspected)
+    ]

@@ -1,34 +1,45 @@
-"""The daemon's life: sockets, recipes, engines, cameras; then run, and end as the streams end."""
+"""The daemon's life: journal, sockets, recipes, engines, cameras; then run, and end as the streams
+end.
+"""
 
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 from daemon import log, notify
+from daemon.archive import Archive, Kept, plan_of
+from daemon.assembly import cameras_of, job_plan, state_folder, supervise
 from daemon.camera.spawn import STOP_SECONDS
-from daemon.camera.supervisor import CameraSupervisor, Restarts, Wanted
-from daemon.cameras import camera_plan
-from daemon.channel import Channel, Closed, Crew
-from daemon.claims import StationPlan
-from daemon.control import Answer, ControlServer, Peer
-from daemon.inspectors import device_of, load_recipes, make_workers
-from daemon.job import Job, JobPlan
-from daemon.ledger import Ledger
-from daemon.messages import Alarm, AlarmCode, Counts, Heartbeat, State, StateChange
-from daemon.outcome import MapPlan, Origin
+from daemon.channel import Channel, Crew
+from daemon.claims import Inspected, Settled
+from daemon.commands import Commands
+from daemon.continuity import Continuity
+from daemon.control import ControlServer
+from daemon.herald import Herald
+from daemon.inspectors import load_recipes, make_workers
+from daemon.job import Before, Job, Services
+from daemon.journal import JournalError
+from daemon.ledger import unbalanced
+from daemon.messages import Alarm, AlarmCode, Counts, State, Verdict
+from daemon.metrics.server import MetricsServer
+from daemon.metrics.statistics import Statistics
 from daemon.publisher import Outgoing, Publisher
-from daemon.requests import GetState, Reply, Request, SoftwareTrigger, StopJob
-from daemon.settings import CameraSettings, Settings, StationSettings
+from daemon.readings import Readings
+from daemon.security.door import Door
+from daemon.security.keyring import Keyring
+from daemon.settings import Settings
 from models.errors import InputError
-from models.recipe import LoadedRecipe
 
 _BIND_SECONDS = 10.0
 _OUTGOING = 4096  # messages on their way to the publisher, who never waits for a subscriber
 _TICK = 0.2  # seconds
 #: That the job has to end in; with the rest within the 20 s that the service manager gives.
 _JOB_SECONDS = 8.0
+_REMIND_SECONDS = 10.0  # between two alarms of a bypass
 
 
 @dataclass(frozen=True)
@@ -42,52 +53,107 @@ class Service:
     """One run of the daemon. ``run`` is the main thread's; ``stop`` may be called from anywhere."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._epoch = time.time_ns()
+        self.settings = settings
+        self.epoch = time.time_ns()
         self._stop = threading.Event()
-        self._crew = Crew(self._stop.set)
+        self._wake = threading.Event()  # something is wished, or has ended
+        self._start_wished = False
+        self.crew = Crew(self.stop)
         self._outgoing: Channel[Outgoing] = Channel(_OUTGOING)
-        sockets = settings.sockets
+        self._silence = threading.Event()  # the end of what is not a stream
+        self.statistics = Statistics(cameras_of(settings))
+        self.job: Job | None = None
+        self._jobs = 0
+        self._closing = ExitStack()  # what is closed once no thread uses it any more
+        self._reminded = 0.0
+        self._log = log.get("effad")
+        self.herald = Herald(self.epoch, self._outgoing.put, self._keep_alarm)
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        self._stop.set()
+        self._wake.set()
+
+    def run(self) -> Ended:
+        """Run until ``stop``, or the first failure, which is raised once all has been closed."""
+        self._open_state()
+        watched = False
+        try:
+            self._open_sockets()
+            self._recipes = load_recipes(self.settings)
+            self._workers = make_workers(self.settings, self._recipes)
+            self._begin_job()
+            notify.ready("inspecting")
+            self._watch()
+            watched = True
+        finally:
+            failed = not watched or self.crew.failed
+            if failed:
+                self.herald.change(State.ERROR, "failed; see the log")
+            hung = self._end(in_order=not failed)
+        self.crew.check()
+        return Ended(hung)
+
+    # Start.
+
+    def _open_state(self) -> None:
+        settings = self.settings
+        self._state = Continuity(
+            state_folder(settings),
+            settings.journal,
+            cameras_of(settings),
+            open_limit=settings.ledger.open_limit,
+            epoch=self.epoch,
+            code=version("effad"),
+            on_set_aside=self._set_aside,
+        )
+        self._closing.callback(self._state.close)
+        self.journal, self.reader = self._state.journal, self._state.reader
+        self._seqs: Mapping[str, int] = dict(self._state.last)
+        self._counts = {name: Counts() for name in self._seqs}
+        folder = self._state.folder / settings.images.folder
+        self.archive = Archive(folder, plan_of(settings.images), self._images_lost)
+
+    def _open_sockets(self) -> None:
+        sockets = self.settings.sockets
+        keyring = Keyring.load(Path(sockets.keys)) if sockets.keys else None
+        self.door = Door(keyring)
+        self._closing.callback(self.door.close)
         self._publisher = Publisher(
             sockets.results,
             sockets.maps,
             results_high_water=sockets.results_hwm,
             maps_high_water=sockets.maps_hwm,
+            door=self.door,
         )
-        self._control = ControlServer(sockets.control, self._answer)
-        self._silence = threading.Event()  # the control socket's end
-        self._state = State.PREOPERATIONAL
-        self._job: Job | None = None
-        self._log = log.get("effad")
-
-    def stop(self) -> None:
-        """Ask for an orderly end."""
-        self._stop.set()
-
-    def run(self) -> Ended:
-        """Run until ``stop``, or the first failure, which is raised once all has been closed."""
-        watched = False
-        try:
-            self._open_sockets()
-            self._start_job()
-            self._watch()
-            watched = True
-        finally:
-            if not watched or self._crew.failed:
-                self._change(State.ERROR, "failed; see the log")
-            hung = self._end()
-        self._crew.check()
-        return Ended(hung)
-
-    # Start.
-
-    def _open_sockets(self) -> None:
-        self._crew.start("publisher", self._run_publisher)
+        commands = Commands(self)
+        self.control = ControlServer(
+            sockets.control,
+            commands.answer,
+            door=self.door,
+            rate=sockets.control_rate,
+            audit=commands.audit,
+        )
+        self.crew.start("door", lambda: self.door.run(self._silence))
+        self.crew.start("publisher", self._run_publisher)
         bound = self._publisher.wait_bound(_BIND_SECONDS)
-        self._crew.start("control", lambda: self._control.serve(self._silence))
-        control = self._control.wait_bound(_BIND_SECONDS)
+        self.crew.start("control", lambda: self.control.serve(self._silence))
+        control = self.control.wait_bound(_BIND_SECONDS)
         self._log.info("sockets open", control=control, results=bound.results, maps=bound.maps)
-        self._change(State.PREOPERATIONAL, "loading recipes")
+        self.crew.start("journal", lambda: self._state.keeper.run(self._silence))
+        self.crew.start("alive", lambda: self._state.stay_alive(self._silence))
+        self.archive.start(self.crew)
+        self._serve_metrics()
+        self.herald.change(State.PREOPERATIONAL, "loading recipes")
+        self._tell_of_before()
+
+    def _serve_metrics(self) -> None:
+        metrics = self.settings.metrics
+        if metrics.port == 0:
+            return
+        server = MetricsServer(metrics.address, metrics.port, Readings(self))
+        self.crew.start("metrics", lambda: server.serve(self._silence))
+        self._log.info("metrics served", url=server.wait_bound(_BIND_SECONDS))
 
     def _run_publisher(self) -> None:
         try:
@@ -95,172 +161,171 @@ class Service:
         finally:
             self._outgoing.abandon()  # nobody waits for a publisher that is gone
 
-    def _start_job(self) -> None:
-        recipes = load_recipes(self._settings)
-        workers = make_workers(self._settings, recipes)
-        self._change(State.INITIALIZED, "opening cameras")
-        engines = {name: i.engine.fingerprint for name, i in workers[0].items()}
-        job = Job(self._job_plan(recipes, engines), workers, self._publish, self._violated)
-        for station in self._settings.stations:
+    def _tell_of_before(self) -> None:
+        if self.journal.set_aside is not None:
+            self._set_aside(self.journal.set_aside, self.journal.set_aside_why)
+        for station, seq in self._state.lost.items():
+            text = f"verdicts up to {seq} were published, and are not in this journal"
+            self.herald.alarm(AlarmCode.JOURNAL, text, station=station)
+        if not self._state.first and self._state.orderly:
+            self.herald.alarm(
+                AlarmCode.UNACCOUNTED_INTERVAL,
+                "effad was stopped: nothing counted triggers",
+                since_ns=self._state.alive_ns,
+                until_ns=time.time_ns(),
+            )
+
+    def _begin_job(self) -> None:
+        self.herald.change(State.INITIALIZED, "opening cameras")
+        first = self._jobs == 0
+        self._jobs += 1
+        plan = job_plan(self.settings, self._recipes, self._workers, self.epoch, self._jobs)
+        killed = self._state if first and not self._state.orderly else None
+        before = Before(
+            last=self._seqs,
+            left=killed.left if killed else {},
+            carried=self._counts,
+            claims=self._state.claims,
+        )
+        to = Services(
+            journal=self.journal,
+            statistics=self.statistics,
+            publish=self._outgoing.put,
+            keep=self._keep_images,
+            violated=self.herald.violate,
+        )
+        job = Job(plan, self._workers, before, to, self._wake.set)
+        for station in self.settings.stations:
             for camera in station.cameras:
-                recipe = recipes[station.name]
-                job.add(station.name, self._supervise(station, camera, recipe, job.ledger))
-        self._job = job
-        job.start(self._crew)
-        self._crew.start("heartbeat", self._beat)
+                recipe = self._recipes.get(station.name)
+                job.add(
+                    station.name,
+                    supervise(
+                        self.settings, station, camera, recipe, job.ledger, self.herald, killed
+                    ),
+                )
+        self.job = job
+        job.start(self.crew)
+        if first:
+            self.crew.start("heartbeat", self._beat)
         for supervisor in job.cameras:
             while not supervisor.started.wait(_TICK) and not self._stop.is_set():
                 notify.extend_timeout(_TICK + STOP_SECONDS)
         if not self._stop.is_set():
-            self._change(State.CONTINUOUS_EXECUTION, "inspecting")
-            notify.ready("inspecting")
-            self._crew.start("job-end", self._when_job_ends)
-
-    def _job_plan(self, recipes: dict[str, LoadedRecipe], engines: dict[str, str]) -> JobPlan:
-        settings = self._settings
-        budget = settings.ledger.commit_budget_ms
-        return JobPlan(
-            stations={
-                station.name: StationPlan(
-                    cameras=tuple(camera.name for camera in station.cameras),
-                    source=station.cameras[0].trigger,
-                    deadline_s=max(0, recipes[station.name].recipe.deadline_ms - budget) / 1000,
-                )
-                for station in settings.stations
-            },
-            recipes=recipes,
-            open_limit=settings.ledger.open_limit,
-            queue=sum(camera.slots for s in settings.stations for camera in s.cameras),
-            maps=MapPlan(settings.sockets.publish_maps, settings.sockets.map_encoding),
-            origin=Origin(self._epoch, f"job-{self._epoch}", version("effad"), engines),
-        )
-
-    def _supervise(
-        self,
-        station: StationSettings,
-        camera: CameraSettings,
-        recipe: LoadedRecipe,
-        ledger: Ledger,
-    ) -> CameraSupervisor:
-        size = recipe.bundle.manifest.input
-        on_cuda = device_of(self._settings.engine.device, recipe).startswith("cuda")
-        plan = camera_plan(self._settings, camera)
-
-        return CameraSupervisor(
-            station.name,
-            plan,
-            Wanted(size.width, size.height, camera.slots, on_cuda),
-            Restarts(camera.restart_backoff_s, camera.restarts),
-            ledger,
-            partial(self._alarm, station.name),
-        )
+            self.herald.change(State.CONTINUOUS_EXECUTION, "inspecting")
 
     # Run.
 
     def _watch(self) -> None:
-        """Tell the service manager that all is well, as long as no stage holds an item too long."""
+        """Tell the service manager that all is well, as long as no stage holds an item too long;
+        end and begin jobs as wished.
+        """
         period = notify.watchdog_period()
-        while not self._stop.wait(period):
+        while not self._stop.is_set():
+            self._wake.wait(period)
+            self._wake.clear()
+            job = self.job
+            if job is not None and job.ended.is_set() and not self._stop.is_set():
+                self._finish_job(job)
+            elif job is None and self._start_wished and not self._stop.is_set():
+                self._start_wished = False
+                self._begin_job()
             if self.healthy():
                 notify.alive()
 
+    def _finish_job(self, job: Job) -> None:
+        self._seqs, self._counts = job.ledger.newest(), job.ledger.counts()
+        self.job = None
+        job.close()
+        if not self.crew.failed:
+            self.herald.change(State.READY, "job stopped")
+
+    def start_job(self) -> None:
+        """Wish for a job; raises ``InputError`` if there is one."""
+        if self.job is not None:
+            raise InputError(f"state is {self.herald.state}: a job is there already; StopJob first")
+        self._start_wished = True
+        self._wake.set()
+
+    def stop_job(self) -> None:
+        """Stop the job; the state becomes Ready when every trigger has its verdict."""
+        if self.job is not None:
+            self.job.stop()
+
+    def seqs(self) -> Mapping[str, int]:
+        """Give each station's newest published seq."""
+        job = self.job
+        return job.ledger.newest() if job else self._seqs
+
+    def counts(self) -> Mapping[str, Counts]:
+        """Give each station's account in this epoch."""
+        job = self.job
+        return job.ledger.counts() if job else self._counts
+
     def healthy(self) -> bool:
         """Say whether no stage holds an item for too long; an idle line is healthy."""
-        holdings = self._job.holdings if self._job else []
-        stalled = [h.name for h in holdings if h.seconds() > self._settings.health.stall_s]
+        holdings = self.job.holdings if self.job else []
+        stalled = [h.name for h in holdings if h.seconds() > self.settings.health.stall_s]
         if stalled:
             self._log.error("stalled", stages=stalled)
         return not stalled
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._settings.sockets.heartbeat_s):
+        while not self._stop.wait(self.settings.sockets.heartbeat_s):
             self._heartbeat()
+            self._remind()
 
     def _heartbeat(self) -> None:
-        counts = self._job.counts() if self._job else {}
-        self._publish(
-            Outgoing(
-                Heartbeat(
-                    epoch=self._epoch,
-                    time_ns=time.time_ns(),
-                    state=self._state,
-                    seq=_last_seqs(counts),
-                    counts=counts,
+        counts, seqs = self.counts(), self.seqs()
+        if not self.herald.violated:
+            for station, how in unbalanced(counts).items():
+                self.herald.violate(station, how)
+        self.herald.heartbeat(seqs, counts)
+
+    def _remind(self) -> None:
+        """Repeat that parts pass uninspected."""
+        job = self.job
+        if job is None or time.monotonic() < self._reminded + _REMIND_SECONDS:
+            return
+        self._reminded = time.monotonic()
+        for station in job.ledger.bypassed():
+            self.herald.alarm(AlarmCode.BYPASS, "parts pass uninspected", station=station)
+
+    def _keep_images(self, part: Settled, verdict: Verdict, header: bytes) -> None:
+        for view in part.views:
+            if isinstance(view.outcome, Inspected):
+                frame = view.outcome.frame
+                self.archive.offer(
+                    Kept(
+                        verdict,
+                        header,
+                        view.camera,
+                        frame.pixels,
+                        frame.pixel_format,
+                        view.outcome.anomaly,
+                        frame.lease.share().let_go,
+                    )
                 )
-            )
-        )
 
-    def _when_job_ends(self) -> None:
-        if self._job is not None:
-            self._job.ended.wait()
-            if not self._stop.is_set():
-                self._change(State.READY, "job stopped")
-
-    def _answer(self, request: Request, peer: Peer) -> Answer:
-        job = self._job
-        if isinstance(request, GetState):
-            counts = job.counts() if job else {}
-            seq = _last_seqs(counts)
-            return Answer(Reply(id=request.id, ok=True, state=self._state, seq=seq, counts=counts))
-        if job is None or self._state is not State.CONTINUOUS_EXECUTION:
-            raise InputError(f"state is {self._state}; {request.command} needs a running job")
-        if isinstance(request, SoftwareTrigger):
-            number = job.trigger(request.station, request.part)
-            return Answer(Reply(id=request.id, ok=True, state=self._state, number=number))
-        if isinstance(request, StopJob):
-            job.stop()
-        return Answer(Reply(id=request.id, ok=True, state=self._state))
-
-    def _alarm(
-        self,
-        station: str,
-        code: str,
-        camera: str | None,
-        text: str,
-        since: int | None = None,
-        until: int | None = None,
-    ) -> None:
-        self._publish(
-            Outgoing(
-                Alarm(
-                    epoch=self._epoch,
-                    time_ns=time.time_ns(),
-                    code=AlarmCode(code),
-                    station=station,
-                    camera=camera,
-                    text=text,
-                    since_ns=since,
-                    until_ns=until,
-                )
-            )
-        )
-
-    def _violated(self, station: str, text: str) -> None:
-        """The account does not add up: nobody may trust this run any more."""
-        self._log.error("invariant violated", station=station, text=text)
-        self._alarm(station, "invariant", None, text)
-        self._change(State.ERROR, f"station {station}: {text}")
-
-    def _publish(self, outgoing: Outgoing) -> None:
-        self._outgoing.put(outgoing)
-
-    def _change(self, state: State, text: str) -> None:
-        self._state = state
-        self._log.info("state", state=state.value, text=text)
-        notify.status(text)
-        change = StateChange(epoch=self._epoch, time_ns=time.time_ns(), state=state, text=text)
+    def _keep_alarm(self, alarm: Alarm) -> None:
         try:
-            self._publish(Outgoing(change))
-        except Closed:
-            self._log.debug("nobody publishes this state any more", state=state.value)
+            self.journal.alarm(alarm)
+        except JournalError as error:
+            self._log.error("alarm not journaled", why=str(error))
+
+    def _set_aside(self, aside: Path, why: str) -> None:
+        self.herald.alarm(AlarmCode.JOURNAL, f"a damaged journal was set aside as {aside}: {why}")
+
+    def _images_lost(self, text: str) -> None:
+        self.herald.alarm(AlarmCode.ARCHIVE, text)
 
     # End.
 
-    def _end(self) -> tuple[str, ...]:
+    def _end(self, *, in_order: bool) -> tuple[str, ...]:
         """Stop the cameras and wait for the streams to end; kill what does not."""
         notify.stopping()
-        self._stop.set()
-        job = self._job
+        self.stop()
+        job = self.job
         if job is not None:
             job.stop()
             if not job.ended.wait(_JOB_SECONDS):
@@ -268,16 +333,16 @@ class Service:
                 job.kill()
                 job.ended.wait(STOP_SECONDS)
             self._heartbeat()  # with the last seq, for who missed the last verdict
+        if in_order and not self.crew.failed:
+            self._state.ended()
+        self.archive.done()
         self._silence.set()
         self._outgoing.done()
-        hung = tuple(self._crew.join(STOP_SECONDS))
+        hung = tuple(self.crew.join(STOP_SECONDS))
         if hung:
             self._log.error("threads hang", threads=hung)
-        elif job is not None:
+            return hung
+        if job is not None:
             job.close()
+        self._closing.close()
         return hung
-
-
-def _last_seqs(counts: dict[str, Counts]) -> dict[str, int]:
-    """Give each station's newest published seq: what is open has none yet."""
-    return {name: count.triggers - count.open for name, count in counts.items()}

@@ -36,7 +36,11 @@ class Slots:
         self.size = size  # bytes of a slot
         self._stride = -(-size // _PAGE) * _PAGE
         self._map = mmap.mmap(descriptor, _PAGE + count * self._stride)
-        self._owners = np.frombuffer(self._map, np.uint8, count)
+        self._owners = memoryview(self._map)[:count]  # a number of numpy's is slow to compare
+        self._views = [
+            np.frombuffer(self._map, np.uint8, size, _PAGE + slot * self._stride)
+            for slot in range(count)
+        ]
         self._next = 0
 
     @classmethod
@@ -65,13 +69,13 @@ class Slots:
 
     def take(self) -> int | None:
         """Take a free slot for the camera; None where all are in use."""
-        for step in range(self.count):
-            slot = (self._next + step) % self.count
-            if self._owners[slot] == Owner.NOBODY:
-                self._owners[slot] = Owner.CAMERA
-                self._next = slot + 1
-                return slot
-        return None
+        owners = bytes(self._owners)
+        slot = owners.find(Owner.NOBODY, self._next)
+        if slot < 0 and (slot := owners.find(Owner.NOBODY)) < 0:
+            return None
+        self._owners[slot] = Owner.CAMERA
+        self._next = slot + 1
+        return slot
 
     def hand_over(self, slot: int) -> None:
         """Give a filled slot to the daemon."""
@@ -88,19 +92,20 @@ class Slots:
         moment of death, without a word, is free as well.
         """
         lost = [s for s in range(self.count) if s not in held and self._owners[s] != Owner.NOBODY]
-        self._owners[lost] = Owner.NOBODY
+        for slot in lost:
+            self._owners[slot] = Owner.NOBODY
         return len(lost)
 
     def owner(self, slot: int) -> Owner:
-        return Owner(int(self._owners[slot]))
+        return Owner(self._owners[slot])
 
     def free(self) -> int:
         """Count the free slots."""
-        return int((self._owners == Owner.NOBODY).sum())
+        return bytes(self._owners).count(Owner.NOBODY)
 
     def pixels(self, slot: int) -> NDArray[np.uint8]:
         """Give a slot's bytes, shape (size,) uint8, as a view on shared memory."""
-        return np.frombuffer(self._map, np.uint8, self.size, _PAGE + slot * self._stride)
+        return self._views[slot]
 
     @property
     def address(self) -> int:
@@ -114,7 +119,8 @@ class Slots:
 
     def close(self) -> None:
         """Unmap where no view is left, and close the descriptor."""
-        del self._owners
+        self._owners.release()
+        del self._views
         with contextlib.suppress(BufferError):  # a view lives on, and keeps the mapping
             self._map.close()
         os.close(self.descriptor)

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from daemon.client import SeqCheck, Subscriber
 from daemon.messages import Alarm, Heartbeat, Kind, Map, StateChange, Verdict
+from daemon.security.keys import ClientKeys
 from daemon.wire import (
     Received,
     WireError,
@@ -233,6 +234,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--results", default="tcp://127.0.0.1:5556", metavar="ENDPOINT", help="[%(default)s]")
     add("--maps", default="tcp://127.0.0.1:5557", metavar="ENDPOINT", help="[%(default)s]")
+    add("--server-key", type=Path, metavar="FILE", help="effad's public key, where it has keys")
+    add("--key", type=Path, metavar="FILE", help="with --server-key: one's own, .key_secret")
     add("--station", metavar="NAME", help="this one only")
     add("--count", type=_at_least(int, 1), metavar="N", help="end after N verdicts")
     add(
@@ -250,6 +253,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if (options.save_all or options.save_maps) and options.save is None:
         parser.error("--save-all and --save-maps need --save DIR")
+    if (options.server_key is None) != (options.key is None):
+        parser.error("--server-key FILE and --key FILE go together")
     return options
 
 
@@ -266,8 +271,9 @@ def main(argv: list[str] | None = None) -> int:
         except OSError as error:
             raise InputError(f"--save: cannot make {options.save}: {error.strerror}") from error
     maps = options.maps if options.save else None
+    keys = ClientKeys.load(options.server_key, options.key) if options.key else None
     try:
-        with Subscriber(options.results, maps, options.station) as subscriber:
+        with Subscriber(options.results, maps, options.station, keys=keys) as subscriber:
             return Watch(options).run(subscriber)
     except KeyboardInterrupt:
         return 0

@@ -85,15 +85,22 @@ def topic_of(message: Published) -> str:
             return "alarm/"
 
 
-def encode(message: Published, array: Payload | None = None) -> list[Wire]:
-    """Give the parts of a message; the array's is a view of its memory, not a copy.
-
-    Raises ``WireError`` where ``decode`` would.
-    """
+def header_of(message: Published) -> bytes:
+    """Give a message as JSON; raises ``WireError`` if its text is none."""
     try:
-        header = message.model_dump_json().encode()
+        return message.model_dump_json().encode()
     except PydanticSerializationError as error:
         raise WireError(f"header is not text: {_line(error)}") from None
+
+
+def encode(
+    message: Published, array: Payload | None = None, header: bytes | None = None
+) -> list[Wire]:
+    """Give the parts of a message; the array's is a view of its memory, not a copy.
+
+    ``header``: what ``header_of`` gave before. Raises ``WireError`` where ``decode`` would.
+    """
+    header = header_of(message) if header is None else header
     parts: list[Wire] = [topic_of(message).encode(), header]
     if array is not None:
         if array.dtype != (_FLOAT16 if array.ndim == 2 else np.uint8):

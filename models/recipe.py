@@ -27,6 +27,9 @@ class Recipe(Record):
     region_of_interest: Box | None = None
     minimum_region_area: float = Field(default=0, ge=0)  # square pixels
     deadline_ms: int = Field(default=2000, ge=1, le=600_000)  # exposure to publication
+    #: What makes a part FAIL: one view at or above the threshold, or the mean of all scores there;
+    #: a missing view is NO_VERDICT either way.
+    view_fusion: Literal["any", "mean"] = "any"
     pixels_per_mm: float | None = Field(default=None, gt=0)
 
 

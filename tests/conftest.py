@@ -32,6 +32,14 @@ SIZE = 128  # pixels, a side of the drawn parts
 HOLD_OUT, STEPS = 0.5, 1
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep daemons under test out of the user's state folder, and off the metrics' usual port."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ.pop("STATE_DIRECTORY", None)
+    os.environ["EFFAD_METRICS__PORT"] = "0"
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real images; skips the test where there is none."""

@@ -1,6 +1,5 @@
 """From the driver's buffers to slots, and a word on every trigger."""
 
-import select
 import socket
 import time
 
@@ -8,24 +7,26 @@ import numpy as np
 
 from daemon import log
 from daemon.camera import link
-from daemon.camera.device import BUFFER_ERRORS, CAMERA_ERRORS, Camera, Delivered, Incomplete
+from daemon.camera.account import Account
+from daemon.camera.buffer import BUFFER_ERRORS, CAMERA_ERRORS, Delivered, Incomplete
+from daemon.camera.commands import Commands, Orphaned, Stopping
+from daemon.camera.device import Camera
 from daemon.camera.numbering import Numbering
+from daemon.camera.output import Output
+from daemon.camera.patience import Patience
 from daemon.camera.plan import Plan
+from daemon.camera.timekeeper import Timekeeper
 from daemon.messages import Reason, TriggerSource
 from daemon.slots import Slots
 from models.errors import InputError
 
-_IDLE = 0.0005  # seconds between two looks for a buffer
 _DRAIN = 0.1  # seconds that the last frames have to come after the acquisition was stopped
 _START_TRIES = 5
+_ROOM = 0.005  # seconds
 
 
 class Gone(Exception):
     """The camera does not answer."""
-
-
-class Stopping(Exception):
-    """The daemon wants an end, or is gone."""
 
 
 class Acquisition:
@@ -37,14 +38,15 @@ class Acquisition:
         self._camera = camera
         self._slots = slots
         begun = camera.counter() if plan.last is None else plan.last
-        self._numbers = Numbering(last=begun or 0)
+        self._account = Account(Numbering(last=begun or 0, shift=plan.shift), self._say)
+        self._output = Output(camera, plan.output, self._say) if plan.output else None
+        self._commands = Commands(end, camera, self._output, self._say)
+        self._patience = Patience(plan.trigger, self._output)
+        self._clock = Timekeeper(camera, plan.transfer_ms)
         self._shape = self._configured()
-        self._issued = 0  # number of the last software trigger
-        self._counted = 0
+        self._polled = 0.0  # when the camera was last asked for its counter, time.monotonic
         self._seen = time.monotonic()  # when the camera last showed that it lives
-        self._polled = 0.0
-        self._away_since: int | None = None  # ns, host clock
-        self._unread = 0  # incomplete buffers that did not say which frame they were
+        self._away_since: int | None = None  # ns, Unix epoch
 
     def _configured(self) -> tuple[object, object, object]:
         node = self._camera.node
@@ -53,70 +55,111 @@ class Acquisition:
     def run(self) -> None:
         """Go on until the daemon stops it; raises ``InputError`` if the camera has changed."""
         try:
-            self._start()
+            self._acquire()
+            self._finish()
+        except Orphaned:
+            log.get("camera").warning("the daemon is gone")
+        finally:
+            if self._output is not None:
+                self._output.lower()
+
+    def _acquire(self) -> None:
+        """Go on until the daemon wants an end."""
+        try:
+            self._first_start()
             while True:
                 try:
                     self._step()
                 except Gone as gone:
                     self._come_back(str(gone))
         except Stopping:
-            self._finish()
+            return
 
-    def _start(self) -> None:
+    # Start.
+
+    def _first_start(self) -> None:
+        if self._plan.trigger is TriggerSource.SOFTWARE:
+            # Each one that was sent is a part already, and was closed when its sender died.
+            self._account.passed_over(self._camera.counter())
+        if self._plan.resumed:
+            self._start(Reason.RESTART, "counted while effad was away")
+        else:
+            self._start(Reason.CAMERA_DOWN, "counted while nothing was acquired")
+
+    def _start(self, reason: Reason, detail: str) -> None:
         camera = self._camera
+        if self._output is not None:
+            self._output.set_up()
         camera.set_trigger(self._plan.trigger)
+        self._clock.start()
         for tries_left in reversed(range(_START_TRIES)):
-            self._missed(
-                self._numbers.started(camera.counter()),
-                Reason.CAMERA_DOWN,
-                "counted while nothing was acquired",
-            )
+            self._account.started(camera.counter(), reason, detail)
             camera.start()
             # An edge between reading the counter and starting has made no frame, or the first:
             # which is not to be known, so begin again and account for it as lost.
-            if self._plan.trigger is not TriggerSource.HARDWARE or self._no_edge_since():
+            if self._plan.trigger is not TriggerSource.HARDWARE or self._account.at_edge(
+                camera.counter()
+            ):
                 break
             if not tries_left:
                 log.get("camera").warning("edges come as fast as the camera starts")
                 break
             camera.stop()
-        self._issued = self._counted = self._numbers.last
+        self._commands.begin(self._account.last)
         self._seen = time.monotonic()
-        self._say(link.Started(base=self._numbers.last))
+        self._account.acquiring()
 
-    def _no_edge_since(self) -> bool:
-        return self._camera.counter() in (None, self._numbers.last - self._numbers.shift)
+    # Run.
 
     def _step(self) -> None:
         try:
-            got = self._camera.fetch()
+            if self._output is not None:
+                self._output.step()
+            got = self._fetch()
+            if got is None:
+                self._commands.obey(self._patience.pause())
+                self._look_after()
+            elif self._patience.is_time_to_obey():
+                self._commands.obey(0.0)
         except CAMERA_ERRORS as error:
+            raise Gone(" ".join(str(error).split())) from error
+
+    def _fetch(self) -> Delivered | Incomplete | None:
+        waited = self._patience.wait_ms(self._due, self._commands.expecting(self._account.last))
+        asked = time.monotonic()
+        try:
+            got = self._camera.fetch(waited)
+        except CAMERA_ERRORS:
             if not self._camera.alive():
-                raise Gone(" ".join(str(error).split())) from error
-            got = None
+                raise
+            return None
         except BUFFER_ERRORS as error:
-            self._unread += 1
+            self._account.incomplete(None)
             log.get("camera").warning("unreadable buffer", error=repr(error))
-            got = None
-        if isinstance(got, Delivered):
-            self._seen = time.monotonic()
-            self._take(got)
-        elif isinstance(got, Incomplete):
-            self._seen = time.monotonic()
-            self._note(got)
-        self._listen(0.0 if got is not None else _IDLE)
+            return None
+        now = time.monotonic()
         if got is None:
-            self._poll()
+            self._patience.waited(waited, now - asked)
+            return None
+        self._seen = now
+        if isinstance(got, Delivered):
+            self._take(got)
+        else:
+            self._account.incomplete(got.frame_id)
+        return got
 
     def _take(self, got: Delivered) -> None:
         received = time.monotonic_ns()
         try:
-            number = self._account(got.frame_id)
+            number = self._account.frame(got.frame_id)
+            exposed = self._clock.exposed_ns(got.device_ns, received)
+            if self._output is not None:
+                self._output.exposed(number, exposed)
             held = self._hold(got)
         finally:
             got.let_go()
         if not isinstance(held, int):
-            self._missed(range(number, number + 1), *held, got.frame_id)
+            self._account.missed(number, got.frame_id, *held)
             return
         self._slots.hand_over(held)
         self._say(
@@ -125,7 +168,7 @@ class Acquisition:
                 trigger=number,
                 frame_id=got.frame_id,
                 device_ns=got.device_ns,
-                exposed_ns=received,
+                exposed_ns=exposed,
                 received_ns=received,
             )
         )
@@ -139,145 +182,90 @@ class Acquisition:
             return Reason.INVALID, f"{got.width} x {got.height}, configured is {width} x {height}"
         if got.data.size < self._slots.size:
             return Reason.INCOMPLETE, f"{got.data.size} of {self._slots.size} bytes"
-        slot = self._slots.take()
+        slot = self._free_slot()
         if slot is None:
             return Reason.OVERRUN, f"all {self._slots.count} slots are in use"
         np.copyto(self._slots.pixels(slot), got.data[: self._slots.size])
         return slot
 
-    def _note(self, got: Incomplete) -> None:
-        if got.frame_id is None:
-            self._unread += 1
-            return
-        number = self._account(got.frame_id)
-        self._missed(
-            range(number, number + 1), Reason.INCOMPLETE, "incomplete buffer", got.frame_id
-        )
+    def _free_slot(self) -> int | None:
+        slot = self._slots.take()
+        if self._plan.overflow == "drop_oldest":
+            until = time.monotonic() + _ROOM  # the daemon is about to drop the oldest
+            while slot is None and time.monotonic() < until:
+                time.sleep(_ROOM / 20)
+                slot = self._slots.take()
+        return slot
 
-    def _account(self, frame_id: int) -> int:
-        """Give the trigger number of a frame; those skipped before it are lost."""
-        numbers = self._numbers.frame(frame_id)
-        skipped = numbers[:-1]
-        unread, self._unread = min(self._unread, len(skipped)), 0
-        first = frame_id - len(skipped)  # below 1 where the ids have wrapped
-        for part, reason, detail in (
-            (skipped[:unread], Reason.INCOMPLETE, "incomplete or unreadable buffer"),
-            (skipped[unread:], Reason.FRAME_LOST, f"FrameIDs skipped before {frame_id}"),
-        ):
-            begins = first + (part.start - skipped.start)
-            self._missed(part, reason, detail, begins if begins > 0 else None)
-        return numbers[-1]
+    @property
+    def _due(self) -> float:
+        """When the camera has to be asked something, in seconds of ``time.monotonic``."""
+        return min(self._clock.due, self._polled + self._plan.counter_poll_ms / 1000)
 
-    def _missed(
-        self,
-        numbers: range,
-        reason: Reason,
-        detail: str,
-        frame_id: int | None = None,
-    ) -> None:
-        if numbers:
-            self._say(
-                link.Missed(
-                    first=numbers[0],
-                    last=numbers[-1],
-                    reason=reason,
-                    detail=detail,
-                    frame_id=frame_id,
-                )
-            )
-
-    def _poll(self) -> None:
-        """Ask for the counter now and then, and after a silence whether the camera lives."""
+    def _look_after(self) -> None:
+        """Ask for counter and clock now and then, and after a silence whether the camera lives."""
         now = time.monotonic()
-        try:
-            if now - self._polled >= self._plan.counter_poll_ms / 1000:
-                self._polled = now
-                counter = self._camera.counter()
-                if counter is not None and counter + self._numbers.shift > self._counted:
-                    self._counted = counter + self._numbers.shift
-                    self._say(link.Counted(triggers=self._counted))
-        except CAMERA_ERRORS as error:
-            raise Gone(" ".join(str(error).split())) from error
+        if now - self._polled >= self._plan.counter_poll_ms / 1000:
+            self._polled = now
+            self._account.counted(self._camera.counter())
+        if now >= self._clock.due:
+            self._clock.read()
         if now - self._seen >= self._plan.lost_after_ms / 1000:
             if not self._camera.alive():
                 raise Gone(f"silent for {self._plan.lost_after_ms} ms, and does not answer")
             self._seen = now
 
-    def _listen(self, timeout: float, *, away: bool = False) -> None:
-        """Obey what the daemon says within so many seconds."""
-        until = time.monotonic() + timeout
-        while select.select([self._end], [], [], max(0.0, until - time.monotonic()))[0]:
-            received = link.receive_to_camera(self._end)
-            if received is None or isinstance(received[0], link.Stop):
-                raise Stopping
-            if isinstance(received[0], link.Trigger):
-                number = received[0].number
-                if away:
-                    self._refuse(number, "the camera is away")
-                else:
-                    self._trigger(number)
-                    return  # its frame comes soon
-
-    def _trigger(self, number: int) -> None:
-        try:
-            self._camera.software_trigger()
-        except (*CAMERA_ERRORS, AttributeError) as error:
-            self._refuse(number, " ".join(str(error).split()))
-            return
-        self._issued += 1
-        self._say(link.Triggered(number=number, trigger=self._issued))
-
-    def _refuse(self, number: int, why: str) -> None:
-        self._say(link.Triggered(number=number, trigger=None, error=why))
+    # Loss and end.
 
     def _come_back(self, why: str) -> None:
         since = self._away_since = time.time_ns()
         self._say(link.Away(since_ns=since, text=why))
+        if self._output is not None:
+            self._output.abandon("the camera is away")
         self._camera.abandon()
         pause = 0.1
         while not self._camera.find_again():
-            self._listen(pause, away=True)
+            self._commands.refuse(pause, "the camera is away")
             pause = min(2.0, 2 * pause)
         if self._configured() != self._shape:
             raise InputError(
                 f"camera {self._plan.name}: came back with {self._configured()}, was {self._shape};"
                 " set width, height and pixel format as before, or calibrate the recipe again"
             )
-        counter = self._camera.counter()
-        if counter is None or counter + self._numbers.shift < self._numbers.last:
-            self._say(link.Unaccounted(since_ns=since, until_ns=time.time_ns()))
+        if self._account.lags(self._camera.counter()):
+            self._account.away(since)
         self._away_since = None
-        self._start()
+        self._clock.begin_anew()
+        self._start(Reason.CAMERA_DOWN, "counted while nothing was acquired")
 
     def _finish(self) -> None:
         """Stop the camera, take what still comes, and account for what was counted and did not."""
         if self._away_since is not None:
-            self._say(link.Unaccounted(since_ns=self._away_since, until_ns=time.time_ns()))
+            self._account.away(self._away_since)
             self._say(link.Stopped(counter=None))
             return
         counter = None
         try:
+            if self._output is not None:
+                self._output.abandon("effad was stopped")
             self._camera.stop_triggers()
             until = time.monotonic() + _DRAIN
             while time.monotonic() < until:
-                got = self._camera.fetch()
+                got = self._camera.fetch(1)
                 if isinstance(got, Delivered):
                     self._take(got)
                 elif isinstance(got, Incomplete):
-                    self._note(got)
-                else:
-                    time.sleep(_IDLE)
+                    self._account.incomplete(got.frame_id)
             self._camera.stop()
             counter = self._camera.counter()
         except BUFFER_ERRORS as error:
             log.get("camera").warning("stopped a camera that does not answer", error=repr(error))
         if counter is not None:
-            new = self._numbers.skip_to(counter + self._numbers.shift)
-            self._missed(new, Reason.SHUTDOWN, "counted, and no frame came before the stop")
+            self._account.stopped(counter)
         self._say(link.Stopped(counter=counter))
 
     def _say(self, message: link.FromCamera) -> None:
         try:
             link.send(self._end, message)
         except OSError as error:
-            raise Stopping from error  # the daemon is gone, and so are we
+            raise Orphaned from error

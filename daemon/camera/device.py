@@ -1,51 +1,30 @@
-"""A GenICam camera through harvesters: the only module that imports it.
+"""A GenICam camera through harvesters: the only module that imports harvesters.
 
 Every trap that is handled here is described, with measurements, in harvesters' issues 246, 371,
 202, 475, 498 and 508.
 """
 
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from genicam import genapi, gentl
 from harvesters.core import Callback, Harvester, ImageAcquirer, ParameterKey, ParameterSet
-from numpy.typing import NDArray
 
+from daemon.camera.buffer import BUFFER_ERRORS, CAMERA_ERRORS, Delivered, Incomplete, delivered
+from daemon.camera.clock import Latch
 from daemon.messages import TriggerSource
 from models.errors import InputError
-from models.pixel_format import PixelFormat
 
-#: The two hierarchies have no common base, and node access raises of both.
-CAMERA_ERRORS = (genapi.GenericException, gentl.GenericException)
-#: What a buffer with surprising contents makes harvesters raise.
-BUFFER_ERRORS = (KeyError, TypeError, OverflowError, AttributeError, ValueError, *CAMERA_ERRORS)
-
+#: What latches the camera's clock, where it can be read then, and the frequency of its ticks: as
+#: cameras have it, the older GigE Vision ones last. Without a frequency it counts ns.
+_LATCHES = (
+    ("TimestampLatch", "TimestampLatchValue", None),
+    ("GevTimestampControlLatch", "GevTimestampValue", "GevTimestampTickFrequency"),
+)
 _TRIGGERS = {TriggerSource.SOFTWARE: "Software", TriggerSource.HARDWARE: "Line0"}
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """A buffer that says it is complete, still the driver's: copy, then let it go.
-
-    ``data`` are the bytes that the driver says it filled, a view that changes once it is let go.
-    """
-
-    frame_id: int
-    width: int  # pixels
-    height: int
-    pixel_format: PixelFormat | None  # None: not one that effad inspects
-    device_ns: int | None
-    data: NDArray[np.uint8]
-    let_go: Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Incomplete:
-    frame_id: int | None
 
 
 class Camera:
@@ -85,8 +64,9 @@ class Camera:
         index = [_serial(d) for d in self._harvester.device_info_list].index(self.serial)
         acquirer = self._harvester.create(index, config=config)
         acquirer.num_buffers = self._buffers
-        # Waiting would hold Python's global lock (issue 508): poll, and sleep ourselves.
-        acquirer.timeout_period_on_update_event_data_call = 0
+        # Waiting holds Python's global lock (issue 508): there is no other thread here.
+        acquirer.timeout_period_on_client_fetch_call = 1.0  # or it warns of each longer wait
+        acquirer.timeout_period_on_update_event_data_call = self._wait_ms = 0
         acquirer.add_callback(ImageAcquirer.Events.INCOMPLETE_BUFFER, _Callback(self._note))
         return acquirer
 
@@ -114,19 +94,39 @@ class Camera:
         except (genapi.AccessException, genapi.LogicalErrorException, AttributeError):
             return None
 
+    def write(self, name: str, value: object) -> None:
+        """Set a node's value; raises ``CAMERA_ERRORS``, or AttributeError where there is none."""
+        getattr(self._acquirer.remote_device.node_map, name).value = value
+
     def counter(self) -> int | None:
         """Give how many triggers the device has counted; None where it cannot count."""
         value = self.node("CounterValue")
         return None if value is None else int(value)
 
+    def latch(self) -> Latch | None:
+        """Read the camera's clock beside the host's; None where it has no latch.
+
+        Raises ``CAMERA_ERRORS`` if the camera does not answer.
+        """
+        nodes = self._acquirer.remote_device.node_map
+        for command, value, frequency in _LATCHES:
+            try:
+                before = time.monotonic_ns()
+                getattr(nodes, command).execute()
+                after = time.monotonic_ns()
+                ticks = int(getattr(nodes, value).value)
+                hertz = 10**9 if frequency is None else int(getattr(nodes, frequency).value)
+            except (genapi.AccessException, genapi.LogicalErrorException, AttributeError):
+                continue
+            if hertz > 0:
+                return Latch(before, ticks * 10**9 // hertz, after)
+        return None
+
     def alive(self) -> bool:
         """Ask the device something that no cache can answer."""
         try:
-            nodes = self._acquirer.remote_device.node_map
-            if getattr(nodes, "TimestampLatch", None) is not None:
-                nodes.TimestampLatch.execute()
-            else:
-                nodes.Width.value  # noqa: B018 (better than nothing)
+            if self.latch() is None:
+                self._acquirer.remote_device.node_map.Width.value  # noqa: B018 (better than nothing)
         except CAMERA_ERRORS:
             return False
         return True
@@ -159,18 +159,21 @@ class Camera:
         """Raises ``CAMERA_ERRORS`` or AttributeError if the camera refuses."""
         self._acquirer.remote_device.node_map.TriggerSoftware.execute()
 
-    def fetch(self) -> Delivered | Incomplete | None:
-        """Take the next buffer if there is one; returns at once.
+    def fetch(self, wait_ms: int = 0) -> Delivered | Incomplete | None:
+        """Take the next buffer, or None if none comes within so many ms.
 
         Raises ``CAMERA_ERRORS`` if the driver does, ``BUFFER_ERRORS`` if the buffer is absurd.
         """
         if self._incomplete:
             return self._incomplete.pop(0)
-        raw = self._acquirer.try_fetch(timeout=1e-6, is_raw=True)
+        if wait_ms != self._wait_ms:
+            self._acquirer.timeout_period_on_update_event_data_call = self._wait_ms = wait_ms
+        # It looks again until this has passed: so once, whatever the driver's wait.
+        raw = self._acquirer.try_fetch(timeout=wait_ms * 5e-4 + 1e-6, is_raw=True)
         if raw is None:
             return self._incomplete.pop(0) if self._incomplete else None
         try:
-            return _delivered(raw)
+            return delivered(raw)
         except BUFFER_ERRORS:
             raw.parent.queue_buffer(raw, False)  # else the stream starves after a few of these
             raise
@@ -239,28 +242,6 @@ def _killer(stream: Any) -> Callable[[], None]:
         stream.stop_acquisition(gentl.ACQ_STOP_FLAGS_LIST.ACQ_STOP_FLAGS_KILL)
 
     return kill
-
-
-def _delivered(raw: Any) -> Delivered:
-    filled = int(raw.size_filled)
-    data = np.frombuffer(raw.raw_buffer, np.uint8)
-    offset = _optional(raw, "image_offset") or 0
-    return Delivered(
-        frame_id=int(raw.frame_id),
-        width=int(raw.width),
-        height=int(raw.height),
-        pixel_format=PixelFormat.of(int(raw.pixel_format)),
-        device_ns=_optional(raw, "timestamp_ns") or None,
-        data=data[offset : max(offset, min(filled, data.size))],
-        let_go=lambda: raw.parent.queue_buffer(raw, False),  # True would fill it with zeros first
-    )
-
-
-def _optional(raw: Any, name: Literal["image_offset", "timestamp_ns"]) -> int | None:
-    try:
-        return int(getattr(raw, name))
-    except CAMERA_ERRORS:
-        return None
 
 
 def _list(serials: dict[str, Any]) -> str:

@@ -37,6 +37,7 @@ class Started(_Said):
 
     kind: Literal["started"] = "started"
     base: int
+    shift: int  # by which trigger numbers exceed the device's own counter
 
 
 class Frame(_Said):
@@ -82,16 +83,26 @@ class Away(_Said):
     """The camera does not answer; it is being looked for."""
 
     kind: Literal["away"] = "away"
-    since_ns: int
+    since_ns: int  # Unix epoch
     text: str
 
 
 class Unaccounted(_Said):
-    """Nothing could count the triggers of this interval."""
+    """The triggers of this interval get no verdicts: nothing counted them, or far too many."""
 
     kind: Literal["unaccounted"] = "unaccounted"
-    since_ns: int
+    since_ns: int | None  # Unix epoch, as below; None: since before this process
     until_ns: int
+    triggers: int | None  # None: nothing could count them
+
+
+class OutputMissed(_Said):
+    """A good part gets no pulse at the gate, and is rejected there."""
+
+    kind: Literal["output_missed"] = "output_missed"
+    number: int  # the station's part
+    trigger: int
+    text: str
 
 
 class Refused(_Said):
@@ -123,14 +134,32 @@ class Trigger(_Said):
     number: int
 
 
+class Output(_Said):
+    """The part is good: give it a pulse when it is at the gate."""
+
+    kind: Literal["output"] = "output"
+    number: int  # the station's part
+    trigger: int
+
+
 class Stop(_Said):
     kind: Literal["stop"] = "stop"
 
 
 FromCamera = (
-    Opened | Started | Frame | Missed | Counted | Triggered | Away | Unaccounted | Refused | Stopped
+    Opened
+    | Started
+    | Frame
+    | Missed
+    | Counted
+    | Triggered
+    | Away
+    | Unaccounted
+    | OutputMissed
+    | Refused
+    | Stopped
 )
-ToCamera = UseSlots | Trigger | Stop
+ToCamera = UseSlots | Trigger | Output | Stop
 
 _FROM: TypeAdapter[FromCamera] = TypeAdapter(Annotated[FromCamera, Field(discriminator="kind")])
 _TO: TypeAdapter[ToCamera] = TypeAdapter(Annotated[ToCamera, Field(discriminator="kind")])
@@ -152,9 +181,15 @@ def receive_from_camera(end: socket.socket) -> FromCamera | None:
     return _FROM.validate_json(data) if data else None
 
 
-def receive_to_camera(end: socket.socket) -> tuple[ToCamera, int | None] | None:
-    """Wait for what the daemon says next, and a descriptor sent along; None when it has ended."""
-    data, ancillary, _flags, _from = end.recvmsg(LARGEST, socket.CMSG_LEN(4))
+def receive_to_camera(
+    end: socket.socket, *, wait: bool = True
+) -> tuple[ToCamera, int | None] | None:
+    """Give what the daemon says next, and a descriptor sent along; None when it has ended.
+
+    Raises ``BlockingIOError`` if nothing is there and ``wait`` is false.
+    """
+    flags = 0 if wait else socket.MSG_DONTWAIT
+    data, ancillary, _flags, _from = end.recvmsg(LARGEST, socket.CMSG_LEN(4), flags)
     if not data:
         return None
     descriptor = None

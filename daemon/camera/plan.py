@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from daemon.camera.gate import OutputPlan
 from daemon.messages import TriggerSource
 
 
@@ -20,6 +21,11 @@ class Plan(BaseModel):
     buffers: int
     counter_poll_ms: int
     lost_after_ms: int
-    last: int | None  # trigger number to go on from; None: begin with the device's counter
+    overflow: Literal["drop_newest", "drop_oldest"] = "drop_newest"
+    transfer_ms: float = 0.0  # the least time from exposure to reception
+    output: OutputPlan | None = None  # None: the camera drives none
+    last: int | None = None  # trigger number to go on from; None: begin with the device's counter
+    shift: int = 0  # by which that number exceeded the device's counter
+    resumed: bool = False  # it is what another run of the daemon knew last, not a process of this
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "console"]

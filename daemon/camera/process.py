@@ -9,7 +9,8 @@ import sys
 from daemon import log
 from daemon.camera import link
 from daemon.camera.acquisition import Acquisition
-from daemon.camera.device import CAMERA_ERRORS, Camera
+from daemon.camera.buffer import CAMERA_ERRORS
+from daemon.camera.device import Camera
 from daemon.camera.plan import Plan
 from daemon.slots import Slots
 from models.errors import InputError
@@ -40,11 +41,24 @@ def serve(end: socket.socket, plan: Plan) -> None:
         camera.close()
 
 
+def _die_with_the_daemon(lower: bool) -> None:
+    """Do not outlive the daemon: the device would be kept, and nobody would listen.
+
+    With an output to ``lower`` there is a second to see by the socket that the daemon is gone, and
+    to set it low: high means good. SIGHUP is signal 1, and alarm(1) ends the process in a second
+    whatever it hangs in, which no handler of Python's could.
+    """
+    library = ctypes.CDLL(None)
+    if lower:
+        library.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+        library.signal(signal.SIGHUP, ctypes.cast(library.alarm, ctypes.c_void_p))
+    library.prctl(_PR_SET_PDEATHSIG, signal.SIGHUP if lower else signal.SIGKILL)
+
+
 def main() -> int:
     """Run as ``python -m daemon.camera.process DESCRIPTOR PLAN``, by the daemon alone."""
-    # A camera must not outlive its daemon: it would keep the device, and nobody would listen.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     plan = Plan.model_validate_json(sys.argv[2])
+    _die_with_the_daemon(lower=plan.output is not None)
     log.configure(plan.log_format, plan.log_level, camera=plan.name)
     with socket.socket(fileno=int(sys.argv[1])) as end:
         try:

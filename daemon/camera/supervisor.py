@@ -15,7 +15,7 @@ from daemon.camera.plan import Plan
 from daemon.camera.spawn import ending, spawn, wait
 from daemon.channel import Closed
 from daemon.claims import Seen, Unseen
-from daemon.frames import Frame
+from daemon.frames import Frame, Lease
 from daemon.ledger import Ledger
 from daemon.slots import Slots
 from models.errors import InputError
@@ -42,10 +42,19 @@ class Restarts:
 class Wanted:
     """What the recipe inspects, and where frames of it lie."""
 
-    width: int  # pixels
-    height: int
-    slots: int
+    width: int | None  # pixels; None, as the height: whatever the camera delivers
+    height: int | None
+    slots: int  # depth of the camera's queue
     on_cuda: bool  # slots are registered with CUDA
+
+
+@dataclass(frozen=True)
+class Before:
+    """What an earlier run of the daemon knew of a camera."""
+
+    last: int  # number of its newest trigger
+    shift: int  # as ``CameraSupervisor.shift`` was
+    alive_ns: int  # Unix epoch: when that run last showed that it lives
 
 
 class CameraSupervisor:
@@ -59,8 +68,11 @@ class CameraSupervisor:
         restarts: Restarts,
         ledger: Ledger,
         alarm: Alarms,
+        before: Before | None = None,
     ) -> None:
         self.name = plan.name
+        self.drives = plan.output is not None  # it tells the line of good parts
+        self.overflow = plan.overflow
         self._station = station
         self._plan = plan
         self._wanted = wanted
@@ -74,9 +86,16 @@ class CameraSupervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._end: socket.socket | None = None
         self._format = PixelFormat.MONO8
-        self._last: int | None = None  # trigger number to go on from
-        self._died_ns: int | None = None  # since when there is no process
+        self._shape: tuple[int, ...] = ()  # of a frame, as its format says
+        self._last = before.last if before else None  # trigger number to go on from
+        self._resumed = before is not None  # until it acquires
+        self.shift = before.shift if before else 0  # of trigger numbers over the device's counter
+        # Unix epoch: since when nobody hears the camera, and that as its process opened it
+        self._died_ns = self._gap_ns = before.alive_ns if before else None
         self._stopping = threading.Event()
+        self.frames = 0  # that came from it, whole or not
+        self.deaths = 0  # of its process
+        self._up = False
         self.started = threading.Event()  # the camera acquires, or never will
         self.opened: link.Opened | None = None
 
@@ -89,6 +108,7 @@ class CameraSupervisor:
         try:
             while not self._stopping.is_set():
                 status = self._once(put)
+                self._up = False
                 if self._stopping.is_set():
                     return
                 self._died_ns = self._died_ns or time.time_ns()
@@ -96,6 +116,7 @@ class CameraSupervisor:
                 self._log.error("camera process ended", status=ending(status))
                 self._ledger.camera_away(self._station, self.name, text)
                 self._alarm("camera_down", self.name, text)
+                self.deaths += 1
                 deaths.append(time.monotonic())
                 while deaths[0] < time.monotonic() - _HOUR:
                     deaths.popleft()
@@ -120,6 +141,35 @@ class CameraSupervisor:
                 self._station, self.name, number, None, "its process is not running"
             )
 
+    def output(self, number: int, trigger: int) -> None:
+        """Have the camera tell the line that the part ``number``, its ``trigger``, is good.
+
+        What cannot be told in time is an alarm: the part is rejected.
+        """
+        if not self._tell(link.Output(number=number, trigger=trigger)):
+            self._output_missed(number, trigger, "its process is not running")
+
+    @property
+    def slots(self) -> int:
+        """How many frames fit into its shared memory."""
+        return self._wanted.slots + 1
+
+    @property
+    def slots_free(self) -> int:
+        with self._lock:
+            return self._slots.free() if self._slots is not None else 0
+
+    @property
+    def up(self) -> bool:
+        """Say whether it acquires."""
+        return self._up
+
+    @property
+    def full(self) -> bool:
+        """Say whether the next frame will find no free slot."""
+        with self._lock:
+            return self._slots is not None and self._slots.free() == 0
+
     def kill(self) -> None:
         """End the process at once, whatever it does."""
         process = self._process
@@ -136,7 +186,11 @@ class CameraSupervisor:
 
     def _once(self, put: Callable[[Frame], None]) -> int:
         """Run one process to its end; give its status."""
-        ours, process = spawn(self._plan.model_copy(update={"last": self._last}))
+        ours, process = spawn(
+            self._plan.model_copy(
+                update={"last": self._last, "shift": self.shift, "resumed": self._resumed}
+            )
+        )
         self._process = process
         with ours:
             with self._lock:
@@ -159,9 +213,11 @@ class CameraSupervisor:
     def _hear(self, said: link.FromCamera, put: Callable[[Frame], None]) -> None:
         match said:
             case link.Frame():
+                self.frames += 1
                 self._frame(said, put)
             case link.Missed():
                 self._last = max(self._last or 0, said.last)
+                self.frames += said.frame_id is not None
                 self._ledger.missed(
                     self._station,
                     self.name,
@@ -178,20 +234,22 @@ class CameraSupervisor:
             case link.Opened():
                 self._open(said)
             case link.Started():
-                self._last = said.base
-                self._ledger.started(self._station, self.name, said.base)
+                self._last, self.shift, self._resumed = said.base, said.shift, False
+                self._up = True
+                self._ledger.started(self._station, self.name, said.base, said.shift)
                 if self.started.is_set():
                     self._alarm("camera_up", self.name, "the camera delivers again")
                 self.started.set()
                 self._log.info("camera acquires", base=said.base)
             case link.Away():
+                self._up = False
                 self._ledger.camera_away(self._station, self.name, said.text)
                 self._alarm("camera_down", self.name, said.text, said.since_ns)
                 self._log.error("camera away", why=said.text)
             case link.Unaccounted():
-                text = "nothing could count the triggers of this interval"
-                self._alarm("unaccounted_interval", self.name, text, said.since_ns, said.until_ns)
-                self._log.error("unaccounted interval", since=said.since_ns, until=said.until_ns)
+                self._unaccounted(said.since_ns or self._gap_ns, said.until_ns, said.triggers)
+            case link.OutputMissed():
+                self._output_missed(said.number, said.trigger, said.text)
             case link.Refused() if not self.started.is_set():
                 raise InputError(said.error)
             case link.Refused():  # it did acquire before: give it the chance to come back
@@ -204,24 +262,36 @@ class CameraSupervisor:
         check_fit(said, self._wanted.width, self._wanted.height, where)
         self._format = PixelFormat(said.pixel_format)
         size = self._format.size(said.height, said.width)
+        self._shape = self._format.shape(said.height, said.width)
         if self._slots is not None and self._slots.size != size:
             raise InputError(f"{where}: changed its pixel format to {said.pixel_format}")
         if self._slots is None:
-            self._slots = Slots.create(self._wanted.slots, size)
+            # More than the queue is deep: the daemon keeps the newest frame for who asks, and the
+            # next frame lands somewhere while the oldest is being dropped.
+            more = 2 if self.overflow == "drop_oldest" else 1
+            self._slots = Slots.create(self._wanted.slots + more, size)
             if self._wanted.on_cuda:
                 pinning.pin(self._slots)
         self.opened = said
-        if self._died_ns is not None and (said.counter is None or said.counter < (self._last or 0)):
-            self._unaccounted(self._died_ns, time.time_ns())
-        self._died_ns = None
+        lost_count = said.counter is None or said.counter + self.shift < (self._last or 0)
+        if self._died_ns is not None and lost_count:
+            self._unaccounted(self._died_ns, time.time_ns(), None)
+        self._gap_ns, self._died_ns = self._died_ns, None
         self._log.info("camera open", vendor=said.vendor, model=said.model, serial=said.serial)
         use = link.UseSlots(count=self._slots.count, size=size)
         self._tell(use, self._slots.descriptor)
 
-    def _unaccounted(self, since_ns: int, until_ns: int) -> None:
+    def _unaccounted(self, since_ns: int | None, until_ns: int, triggers: int | None) -> None:
         text = "nothing could count the triggers of this interval"
+        if triggers is not None:
+            text = f"{triggers} triggers were counted at once: too many to give each a verdict"
         self._alarm("unaccounted_interval", self.name, text, since_ns, until_ns)
-        self._log.error("unaccounted interval", since=since_ns, until=until_ns)
+        self._log.error("unaccounted interval", since=since_ns, until=until_ns, triggers=triggers)
+
+    def _output_missed(self, number: int, trigger: int, why: str) -> None:
+        text = f"the good part {number} (trigger {trigger}) gets no pulse, and is rejected: {why}"
+        self._alarm("output", self.name, text)
+        self._log.error("output missed", number=number, trigger=trigger, why=why)
 
     def _frame(self, said: link.Frame, put: Callable[[Frame], None]) -> None:
         self._last = max(self._last or 0, said.trigger)
@@ -232,9 +302,9 @@ class CameraSupervisor:
         if claim is None or self._slots is None:
             self._give_back(said.slot)
             return
-        shape = self._format.shape(self._wanted.height, self._wanted.width)
-        pixels = self._slots.pixels(said.slot).view(self._format.dtype).reshape(shape)
-        put(Frame(claim, pixels, self._format, lambda: self._give_back(said.slot)))
+        pixels = self._slots.pixels(said.slot).view(self._format.dtype).reshape(self._shape)
+        lease = Lease(lambda: self._give_back(said.slot))
+        put(Frame(claim, pixels, self._format, lease, said.received_ns))
 
     def _give_back(self, slot: int) -> None:
         with self._lock:
@@ -258,13 +328,16 @@ class CameraSupervisor:
         return True
 
 
-def check_fit(camera: link.Opened, width: int, height: int, where: str) -> None:
-    """Raise ``InputError`` unless a camera delivers frames that the recipe inspects (pixels)."""
+def check_fit(camera: link.Opened, width: int | None, height: int | None, where: str) -> None:
+    """Raise ``InputError`` unless a camera delivers frames that the recipe inspects (pixels).
+
+    Without a recipe, which is None, any size is good.
+    """
     if camera.pixel_format not in list(PixelFormat):
         raise InputError(
             f"{where}: pixel format {camera.pixel_format}; allowed are {', '.join(PixelFormat)}"
         )
-    if (camera.width, camera.height) != (width, height):
+    if (width, height) != (None, None) and (camera.width, camera.height) != (width, height):
         raise InputError(
             f"{where}: delivers {camera.width} x {camera.height} pixels, but the recipe inspects"
             f" {width} x {height}; set the camera's Width and Height,"

@@ -107,7 +107,16 @@ def _over(upper: dict[str, Any], lower: dict[str, Any]) -> dict[str, Any]:
 
 def _beside(folder: Path, settings: Settings) -> Settings:
     stations = tuple(
-        station.model_copy(update={"recipe": folder / station.recipe})
+        station.model_copy(update={"recipe": str(folder / station.recipe)})
+        if station.recipe
+        else station
         for station in settings.stations
     )
-    return settings.model_copy(update={"stations": stations})
+    sockets, journal = settings.sockets, settings.journal
+    if sockets.keys:
+        sockets = sockets.model_copy(update={"keys": str(folder / sockets.keys)})
+    if journal.folder:
+        journal = journal.model_copy(update={"folder": str(folder / journal.folder)})
+    return settings.model_copy(
+        update={"stations": stations, "sockets": sockets, "journal": journal}
+    )

@@ -9,6 +9,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from daemon.messages import MapEncoding
+from daemon.settings.images import ImageSettings
+from daemon.settings.journal import JournalSettings
+from daemon.settings.metrics import MetricsSettings
 from daemon.settings.station import NOT_ALLOWED, SIMULATOR, StationSettings, Table, allowed, unique
 
 _ENDPOINT = re.compile(r"tcp://(?P<host>[^\[\]:/\s]+):(?P<port>\d{1,5}|\*)|ipc://\S+")
@@ -26,10 +29,19 @@ Endpoint = Annotated[
 class SocketSettings(Table):
     """The ZeroMQ sockets that the line listens to."""
 
+    keys: str = Field(
+        default="",
+        pattern=r"^([^~].*)?$",
+        max_length=4096,
+        description="Folder of keys, made with effad-keys; a relative path starts at the settings"
+        " file. With keys only clients whose key is in the folder are let in, and what they say is"
+        " encrypted. Empty: no keys.",
+        json_schema_extra=allowed("a path in quotes (~ is not replaced), or empty"),
+    )
     allow_remote: bool = Field(
         default=False,
-        description="Let other computers connect. There are no keys yet: who reaches a socket may"
-        " read everything and send triggers.",
+        description="Without keys: let other computers connect all the same. Anybody who reaches a"
+        " socket may then read everything and command the line.",
     )
     control: Endpoint = Field(
         default="tcp://127.0.0.1:5555",
@@ -42,6 +54,13 @@ class SocketSettings(Table):
     maps: Endpoint = Field(
         default="tcp://127.0.0.1:5557",
         description="Where anomaly maps are published (PUB).",
+    )
+    control_rate: int = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        description="Requests of one connection that are answered, per second; for a moment twice"
+        " as many.",
     )
     results_hwm: int = Field(
         default=1000,
@@ -77,10 +96,11 @@ class SocketSettings(Table):
             raise ValueError(f"sockets.{taken[0]} has the same; give each socket its own")
         remote = found["host"] is not None and not _is_loopback(found["host"])
         # A missing key is one that had its own fault, which is told first.
-        if remote and info.data.get("allow_remote") is False:
+        if remote and info.data.get("keys") == "" and info.data.get("allow_remote") is False:
             raise ValueError(
-                "other computers could connect, and there are no keys yet; give a 127.0.0.1"
-                " address, or set sockets.allow_remote = true if the network is the line's own"
+                "other computers could connect, and there are no keys; make keys with effad-keys"
+                " and set sockets.keys, or give a 127.0.0.1 address, or set sockets.allow_remote"
+                " = true if anybody who reaches it may command the line"
             )
         return endpoint
 
@@ -120,6 +140,20 @@ class LedgerSettings(Table):
         ge=1,
         le=1_000_000,
         description="Triggers that may wait for their verdict at the same time.",
+    )
+    announced_s: float = Field(
+        default=5.0,
+        ge=0.01,
+        le=3600,
+        description="How long an announced part's trigger may take to come before the part is"
+        " NO_VERDICT(frame_lost), in seconds.",
+    )
+    no_recipe_deadline_ms: int = Field(
+        default=2000,
+        ge=1,
+        le=600_000,
+        description="Deadline of a station without a recipe, whose parts are all NO_VERDICT, in"
+        " milliseconds.",
     )
 
 
@@ -166,6 +200,9 @@ class Settings(BaseSettings):
     sockets: SocketSettings = SocketSettings()
     engine: EngineSettings = Field(default_factory=EngineSettings)
     ledger: LedgerSettings = LedgerSettings()
+    journal: JournalSettings = JournalSettings()
+    images: ImageSettings = ImageSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()
 

@@ -2,9 +2,17 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from daemon.messages import TriggerSource
@@ -85,10 +93,10 @@ class CameraSettings(Table):
         le=256,
         description="Frames of this camera in shared memory: the depth of its queue.",
     )
-    overflow: Literal["drop_newest"] = Field(
+    overflow: Literal["drop_newest", "drop_oldest"] = Field(
         default="drop_newest",
-        description="What is lost, with NO_VERDICT(overrun), when all slots are in use:"
-        " the frame that finds none.",
+        description="What is lost, with NO_VERDICT(overrun), when all slots are in use: the frame"
+        " that finds none, or the oldest that still waits for inspection.",
     )
     buffers: int = Field(
         default=8, ge=3, le=256, description="Buffers of the camera's driver, in frames."
@@ -106,6 +114,47 @@ class CameraSettings(Table):
         le=600_000,
         description="Silence after which the camera is asked whether it lives, in milliseconds.",
     )
+    transfer_ms: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="Least time from a frame's exposure to its reception, in milliseconds; for"
+        " cameras whose clock cannot be read beside the host's (no TimestampLatch).",
+    )
+    output_line: str = Field(
+        default="",
+        max_length=64,
+        description="Line of the camera (LineSelector) that is high for a moment when a good part"
+        " is at the gate, and low at all other times; empty: none.",
+        json_schema_extra=allowed('text in quotes, up to 64 characters, such as "Line1"'),
+    )
+    output_user: str = Field(
+        default="UserOutput0",
+        min_length=1,
+        max_length=64,
+        description="What drives that line in the camera (LineSource and UserOutputSelector).",
+        json_schema_extra=allowed("text in quotes, 1 to 64 characters"),
+    )
+    output_pulse_ms: float = Field(
+        default=20.0,
+        ge=1,
+        le=10_000,
+        description="How long the line is high for a good part, in milliseconds.",
+    )
+    output_delay_ms: float = Field(
+        default=0.0,
+        ge=0,
+        le=600_000,
+        description="Time from exposure to the gate, in milliseconds, at least the recipe's"
+        " deadline; 0: output_encoder_counts is set.",
+    )
+    output_encoder_counts: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="Way from exposure to the gate, in counts of the belt's encoder as the camera"
+        " counts them up (EncoderValue); 0: output_delay_ms is set.",
+    )
     restart_backoff_s: float = Field(
         default=1.0,
         ge=0,
@@ -119,14 +168,42 @@ class CameraSettings(Table):
         description="Restarts of the camera's process before it is given up, per hour.",
     )
 
+    @model_validator(mode="after")
+    def _one_way_to_the_gate(self) -> Self:
+        ways = [self.output_delay_ms > 0, self.output_encoder_counts > 0]
+        if self.output_line and sum(ways) != 1:
+            raise ValueError(
+                f"output_line is {self.output_line!r}, and output_delay_ms and"
+                f" output_encoder_counts are {'both' if all(ways) else 'not'} set;"
+                " set one of the two to more than 0"
+            )
+        if not self.output_line and any(ways):
+            raise ValueError("a way to the gate is set, but no output_line; set that too")
+        return self
+
 
 class StationSettings(Table):
     """A station: what is inspected at one trigger, by one recipe."""
 
     name: Name = Field(description="Name of the station, unique.")
-    recipe: Path = Field(
-        description="Folder of the recipe; a relative path starts at the settings file.",
-        json_schema_extra=allowed("a path"),
+    recipe: str = Field(
+        pattern=r"^([^~].*)?$",
+        max_length=4096,
+        description="Folder of the recipe; a relative path starts at the settings file. Empty: the"
+        " station has none, and every part is NO_VERDICT(no_recipe).",
+        json_schema_extra=allowed("a path in quotes (~ is not replaced), or empty"),
+    )
+    group_by: Literal["counter", "window"] = Field(
+        default="counter",
+        description="What makes frames of several cameras views of one part: their trigger"
+        " counters (or FrameIDs), which one trigger for all makes go together, or the time of their"
+        " exposures alone.",
+    )
+    group_window_ms: float = Field(
+        default=50,
+        ge=0.1,
+        le=60_000,
+        description="How far the exposures of one part's views lie apart at most, in milliseconds.",
     )
     cameras: tuple[CameraSettings, ...] = Field(
         min_length=1,

@@ -2,13 +2,14 @@
 
 page 0          header
 page 1 + i      camera i: config (written once), control (by Python), state (by the producer)
-then            images of each camera, raw, one after the other; trigger logs (rings, sparse)
+then            of each camera: images, raw, one after the other; rings of trigger records and
+                output edges, sparse
 """
 
 import numpy as np
 
 MAGIC = b"EFFADSCN"
-VERSION = 1
+VERSION = 2
 MAX_CAMERAS = 64
 PAGE = 4096
 
@@ -25,13 +26,18 @@ CONFIG = np.dtype(
         ("images", "<u4"),
         ("trigger_mode", "<u4"),
         ("loop", "<u4"),
-        ("reserved", "<u4"),
+        ("latch", "<u4"),
         ("rate_hz", "<f8"),
         ("images_offset", "<u8"),
         ("log_offset", "<u8"),
         ("log_capacity", "<u8"),
+        ("edges_offset", "<u8"),
+        ("edges_capacity", "<u8"),
+        ("clock_offset_ns", "<i8"),
+        ("clock_ppm", "<f8"),
     ]
 )
+ENCODER = np.dtype([("since_ns", "<u8"), ("base", "<f8"), ("hz", "<f8")])
 CONTROL = np.dtype(
     [
         ("pulses", "<u8"),  # edges on the trigger line, ever
@@ -39,6 +45,8 @@ CONTROL = np.dtype(
         ("stalled_until_ns", "<u8"),  # CLOCK_MONOTONIC, as below
         ("lost_until_ns", "<u8"),
         ("losses", "<u8"),  # ever
+        ("encoder_now", "<u8"),  # which of the two is valid, modulo 2
+        ("encoder", ENCODER, 2),
     ]
 )
 STATE = np.dtype(
@@ -47,6 +55,8 @@ STATE = np.dtype(
         ("pulses", "<u8"),  # of control's, those the device has seen
         ("faults", "<u8", 4),  # of control's, those that have happened
         ("acquisitions", "<u8"),
+        ("lines", "<u8"),  # bit n: Line n is an output and high
+        ("edges", "<u8"),  # of all outputs, ever
     ]
 )
 RECORD = np.dtype(
@@ -60,6 +70,7 @@ RECORD = np.dtype(
         ("fate", "<u4"),
     ]
 )
+EDGE = np.dtype([("timestamp_ns", "<u8"), ("line", "<u4"), ("level", "<u4")])
 CONFIG_AT, CONTROL_AT, STATE_AT = 0, 512, 1024  # within a camera's page
 
 

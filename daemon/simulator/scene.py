@@ -28,6 +28,7 @@ __all__ = [
     "CameraScene",
     "Fate",
     "Fault",
+    "OutputEdge",
     "PixelFormat",
     "Scene",
     "TriggerMode",
@@ -65,9 +66,19 @@ class TriggerRecord:
     trigger: int  # the device's counter, from 1; nothing resets it
     frame_id: int  # within the acquisition, from 1; 0: an edge on the line that made no frame
     acquisition: int  # from 1; 0 where frame_id is
-    timestamp_ns: int  # CLOCK_MONOTONIC, at the trigger; an edge is seen up to 1 ms late
+    timestamp_ns: int  # CLOCK_MONOTONIC, at the trigger; an edge is seen up to 1 ms late. The
+    # buffer has it too, brought to the device's clock, which is the same unless the scene says so
     image: int  # index in CameraScene.images; -1 where frame_id is 0
     fate: Fate
+
+
+@dataclass(frozen=True)
+class OutputEdge:
+    """An output of the device has changed: what a gate at that line sees."""
+
+    timestamp_ns: int  # CLOCK_MONOTONIC
+    output: str  # as node LineSelector names it, such as "Line1"
+    value: bool  # its level from now on; all are low at power-up
 
 
 _FRAME_FAULTS = (Fault.DROP, Fault.INCOMPLETE, Fault.SHORT, Fault.RESIZE)  # as in scene.h
@@ -159,6 +170,35 @@ class Scene:
         lapped = self.triggers(serial) - capacity  # overwritten while we read
         return [_record(row) for row in rows if row["trigger"] > lapped]
 
+    def output_log(self, serial: str) -> list[OutputEdge]:
+        """Edges of the device's outputs, in order; the oldest are gone if the log was full.
+
+        Raises KeyError for an unknown serial.
+        """
+        camera = self._cameras[serial]
+        capacity = len(camera.edges)
+        newest = int(camera.state["edges"])  # read first: the edges up to it are whole
+        rows = camera.edges[np.arange(max(newest - capacity, 0), newest) % capacity]
+        return [
+            OutputEdge(int(at), f"Line{line}", bool(level)) for at, line, level in rows.tolist()
+        ]
+
+    def run_encoder(self, serial: str, hz: float, count: float | None = None) -> None:
+        """Let the belt run at hz counts per second, from `count` or where it is.
+
+        Raises KeyError for an unknown serial.
+        """
+        with self._control(serial) as control:
+            now = time.monotonic_ns()
+            base = _counts(control, now) if count is None else count
+            following = int(control["encoder_now"]) + 1
+            control["encoder"][following % 2] = (now, base, hz)  # the device reads the other yet
+            control["encoder_now"] = following
+
+    def encoder(self, serial: str) -> int:
+        """Node EncoderValue: counts modulo 2**32. Raises KeyError for an unknown serial."""
+        return int(_counts(self._cameras[serial].control, time.monotonic_ns()) // 1) % (1 << 32)
+
     def triggers(self, serial: str) -> int:
         """The device's counter, node CounterValue. Raises KeyError for an unknown serial."""
         return int(self._cameras[serial].state["triggers"])
@@ -190,6 +230,11 @@ class Scene:
                 yield control
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _counts(control: NDArray[np.void], now_ns: int) -> float:
+    since_ns, base, hz = control["encoder"][int(control["encoder_now"]) % 2].item()
+    return float(base + hz * (now_ns - since_ns) * 1e-9)
 
 
 def _record(row: np.void) -> TriggerRecord:

@@ -3,6 +3,7 @@
 import mmap
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,15 +40,20 @@ class CameraScene:
     rate_hz: float = 10.0  # of free run, up to 1e6; 0: as fast as buffers are queued
     trigger: TriggerMode = TriggerMode.FREE_RUN
     loop: bool = True  # False: free run ends with the trigger of the last image
+    clock_offset_ns: int = 0  # the device's clock less CLOCK_MONOTONIC, when that was 0
+    clock_ppm: float = 0.0  # how much faster it runs
+    latch: bool = True  # False: without TimestampLatch, as on cameras with timestamps alone
+    encoder_hz: float = 0.0  # counts per second; Scene.run_encoder changes it
 
 
 @dataclass(frozen=True)
 class CameraViews:
-    """0-dimensional views of layout.CONTROL and STATE, and the ring of layout.RECORD."""
+    """0-dimensional views of layout.CONTROL and STATE, the rings of layout.RECORD and EDGE."""
 
     control: NDArray[np.void]
     state: NDArray[np.void]
     log: NDArray[np.void]
+    edges: NDArray[np.void]
 
 
 def check(cameras: Sequence[CameraScene]) -> None:
@@ -63,6 +69,14 @@ def check(cameras: Sequence[CameraScene]) -> None:
             raise ValueError(f"serial {serial!r} is not 1 to 63 characters of printable ASCII")
         if not 0 <= camera.rate_hz <= 1e6:
             raise ValueError(f"camera {serial}: rate_hz is {camera.rate_hz}, not in 0..1e6")
+        if not 0 <= camera.clock_offset_ns <= 1 << 62:
+            raise ValueError(f"camera {serial}: clock_offset_ns is not in 0..2**62")
+        if not abs(camera.clock_ppm) <= 1e4:
+            raise ValueError(f"camera {serial}: clock_ppm is {camera.clock_ppm}, not in -1e4..1e4")
+        if not abs(camera.encoder_hz) <= 1e9:
+            raise ValueError(
+                f"camera {serial}: encoder_hz is {camera.encoder_hz}, not in -1e9..1e9"
+            )
         if not camera.images:
             raise ValueError(f"camera {serial} has no images")
         sizes = {image.shape[:2] for image in camera.images}
@@ -94,9 +108,13 @@ def _write(file: BinaryIO, cameras: Sequence[CameraScene], log_capacity: int) ->
             file.write(np.ascontiguousarray(_encoded(camera, image)).data)
         config["log_offset"] = end = layout.page_up(file.tell())
         config["log_capacity"] = log_capacity
-        end = layout.page_up(end + log_capacity * layout.RECORD.itemsize)
+        config["edges_offset"] = end = layout.page_up(end + log_capacity * layout.RECORD.itemsize)
+        config["edges_capacity"] = 2 * log_capacity  # a pulse has two
+        end = layout.page_up(end + 2 * log_capacity * layout.EDGE.itemsize)
         file.seek(layout.PAGE * (1 + index) + layout.CONFIG_AT)
         file.write(config.tobytes())
+        file.seek(layout.PAGE * (1 + index) + layout.CONTROL_AT)
+        file.write(_control(camera).tobytes())
     header = np.array((layout.MAGIC, layout.VERSION, len(cameras), end), layout.HEADER)
     file.seek(0)
     file.write(header.tobytes())
@@ -121,7 +139,16 @@ def _config(camera: CameraScene) -> NDArray[np.void]:
     config["trigger_mode"] = list(TriggerMode).index(camera.trigger)
     config["loop"] = camera.loop
     config["rate_hz"] = camera.rate_hz
+    config["latch"] = camera.latch
+    config["clock_offset_ns"] = camera.clock_offset_ns
+    config["clock_ppm"] = camera.clock_ppm
     return config
+
+
+def _control(camera: CameraScene) -> NDArray[np.void]:
+    control = np.zeros((), layout.CONTROL)
+    control["encoder"][0] = (time.monotonic_ns(), 0.0, camera.encoder_hz)
+    return control
 
 
 def views(mapped: mmap.mmap) -> Iterator[tuple[str, CameraViews]]:
@@ -141,4 +168,7 @@ def views(mapped: mmap.mmap) -> Iterator[tuple[str, CameraViews]]:
         )
         control = np.ndarray((), layout.CONTROL, mapped, page + layout.CONTROL_AT)
         state = np.ndarray((), layout.STATE, mapped, page + layout.STATE_AT)
-        yield config["serial"].item().decode(), CameraViews(control, state, log)
+        edges = np.ndarray(
+            config["edges_capacity"].item(), layout.EDGE, mapped, config["edges_offset"].item()
+        )
+        yield config["serial"].item().decode(), CameraViews(control, state, log, edges)

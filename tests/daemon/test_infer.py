@@ -1,5 +1,6 @@
 """The worker answers every frame, whatever the model does."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from daemon.claims import Claim, Inspected, Unseen
-from daemon.frames import Frame
+from daemon.frames import Frame, Lease
 from daemon.infer import Inspector, infer
 from daemon.messages import Reason
 from models import recipe as recipes
@@ -23,16 +24,23 @@ def inspector(tiny_recipe: Path) -> Inspector:
     return Inspector(engine, loaded)
 
 
-def frames_of(pixels: list[NDArray[np.uint8]], given_back: list[int]) -> list[Frame]:
+def frames_of(
+    pixels: list[NDArray[np.uint8]], given_back: list[int], due: float = float("inf")
+) -> list[Frame]:
     return [
         Frame(
-            Claim("nut", number, "c"),
+            Claim("nut", number, "c", due),
             image,
             PixelFormat.RGB8,
-            lambda n=number: given_back.append(n),  # type: ignore[misc]
+            Lease(lambda n=number: given_back.append(n)),  # type: ignore[misc]
+            0,
         )
         for number, image in enumerate(pixels, start=1)
     ]
+
+
+def waits(claim: Claim) -> bool:
+    return True
 
 
 def test_a_frame_that_the_model_fails_on_is_no_verdict_and_no_end(
@@ -40,9 +48,10 @@ def test_a_frame_that_the_model_fails_on_is_no_verdict_and_no_end(
 ) -> None:
     given_back: list[int] = []
     flat = passing[:, :, 0]  # not what its format says
-    found = list(infer(frames_of([passing, flat, passing], given_back), {"nut": inspector}))
+    found = list(infer(frames_of([passing, flat, passing], given_back), {"nut": inspector}, waits))
     outcomes = [outcome for _, outcome in found]
-    assert [claim.number for claim, _ in found] == [1, 2, 3] == given_back
+    assert [claim.number for claim, _ in found] == [1, 2, 3]
+    assert given_back == [2], "a result holds its frame, a failure does not"
     assert isinstance(outcomes[0], Inspected)
     assert isinstance(outcomes[1], Unseen)
     assert outcomes[1].reason is Reason.MODEL_ERROR
@@ -56,7 +65,40 @@ def test_a_map_that_is_not_finite_never_passes(
     (detector,) = inspector.recipe.bundle.detectors.values()
     with torch.no_grad():
         next(detector.student.parameters()).fill_(float("nan"))
-    ((_, outcome),) = infer(frames_of([passing], []), {"nut": inspector})
+    ((_, outcome),) = infer(frames_of([passing], []), {"nut": inspector}, waits)
     assert isinstance(outcome, Unseen)
     assert outcome.reason is Reason.MODEL_ERROR
     assert "not finite" in outcome.detail
+
+
+def test_what_cannot_be_in_time_is_not_begun(
+    inspector: Inspector, passing: NDArray[np.uint8]
+) -> None:
+    given_back: list[int] = []
+    inspector.pace.took(10.0)
+    soon = time.monotonic() + 5
+    ((_, outcome),) = infer(frames_of([passing], given_back, soon), {"nut": inspector}, waits)
+    assert isinstance(outcome, Unseen)
+    assert outcome.reason is Reason.LATE
+    assert "not begun" in outcome.detail
+    assert given_back == [1]
+    assert inspector.pace.expected < 10.0 * 1.5, "and it is expected to take less next time"
+
+
+def test_what_nobody_waits_for_is_not_inspected(
+    inspector: Inspector, passing: NDArray[np.uint8]
+) -> None:
+    given_back: list[int] = []
+    ((_, outcome),) = infer(
+        frames_of([passing], given_back), {"nut": inspector}, lambda claim: False
+    )
+    assert isinstance(outcome, Unseen)
+    assert given_back == [1]
+    assert inspector.pace.expected == 0
+
+
+def test_a_station_without_a_recipe_has_no_verdict(passing: NDArray[np.uint8]) -> None:
+    given_back: list[int] = []
+    ((_, outcome),) = infer(frames_of([passing], given_back), {}, waits)
+    assert outcome == Unseen(Reason.NO_RECIPE, "the station has no recipe")
+    assert given_back == [1]

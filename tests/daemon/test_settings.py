@@ -57,7 +57,7 @@ def test_five_lines_are_enough_for_a_camera_in_free_run(write: Write) -> None:
     invocation = load(["--config", str(file)])
     (station,) = invocation.settings.stations
     (camera,) = station.cameras
-    assert (station.name, station.recipe) == ("nut", file.parent / "recipes/nut")
+    assert (station.name, station.recipe) == ("nut", str(file.parent / "recipes/nut"))
     assert (camera.name, camera.producer) == ("cam1", Path("/opt/vendor/lib/vendor.cti"))
     assert (camera.serial, camera.trigger) == ("", TriggerSource.FREE_RUN)
     assert (camera.slots, camera.buffers, camera.overflow) == (8, 8, "drop_newest")
@@ -122,7 +122,7 @@ def test_recipes_lie_beside_the_file(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    recipes = [station.recipe for station in read(Path("../effad.toml")).stations]
+    recipes = [Path(station.recipe) for station in read(Path("../effad.toml")).stations]
     assert recipes[0].is_absolute()
     assert recipes[0].resolve() == tmp_path / "recipes/nut"
     assert recipes[1] == Path("/srv/b")
@@ -217,7 +217,7 @@ def test_unknown_words_of_the_command_line(write: Write, options: list[str], sai
         ("slots = 1\n", "stations.nut.cameras.#1.slots", "1", "a whole number from 2 to 256"),
         ("serial = 22\n", "stations.nut.cameras.#1.serial", "22", "text in quotes"),
         ('trigger = "plc"\n', "stations.nut.cameras.#1.trigger", "'plc'", '"software"'),
-        ('overflow = "drop_oldest"\n', "cameras.#1.overflow", "'drop_oldest'", '"drop_newest"'),
+        ('overflow = "drop_all"\n', "cameras.#1.overflow", "'drop_all'", '"drop_oldest"'),
         ('[[stations.cameras]]\nname = "a b"\nproducer = "simulator"\n', "name", "'a b'", "A-Z"),
         ('[[stations.cameras]]\nproducer = "v.cti"\n', "#2.producer", "'v.cti'", "an absolute"),
         ('[[stations.cameras]]\nproducer = "/v.so"\n', "#2.producer", "'/v.so'", ".cti"),

@@ -34,6 +34,7 @@ class Line:
     command: Sequence[str] = (sys.executable, "-m", "daemon.main")
     environment: dict[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    partial: list[Verdict] = field(default_factory=list)
     maps: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
     heartbeats: list[Heartbeat] = field(default_factory=list)
@@ -45,8 +46,9 @@ class Line:
     def __enter__(self) -> "Line":
         config = self.folder / "effad.toml"
         sockets = "\n".join(f'{n} = "{self.endpoint(n)}"' for n in ("control", "results", "maps"))
-        config.write_text(f"{self.settings}\n[sockets]\n{sockets}\n")
-        self.subscriber = Subscriber(self.endpoint("results"), self.endpoint("maps"))
+        own = f'[journal]\nfolder = "{self.folder}/state"\n[metrics]\nport = 0\n'
+        config.write_text(f"{self.settings}\n[sockets]\n{sockets}\n{own}")
+        self.subscriber = Subscriber(self.endpoint("results"), self.endpoint("maps"), partial=True)
         self.subscriber.__enter__()
         self.log = self.folder / "log"
         with self.log.open("wb") as log:
@@ -82,7 +84,7 @@ class Line:
             return False
         match received.message:
             case Verdict() as verdict:
-                self.verdicts.append(verdict)
+                (self.partial if verdict.isPartial else self.verdicts).append(verdict)
             case Map() as header:
                 self.maps[header.seq] = decode_map(header, received.array)
             case Alarm() as alarm:

@@ -2,6 +2,7 @@
 #include "producer.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { POLL_LINE_NS = 1000000, POLL_NS = 5000000 }; /* how late an edge, or a fault, is noticed */
@@ -128,6 +129,7 @@ static void *run(void *argument)
     struct camera *camera = argument;
     LOCKED;
 
+    prctl(PR_SET_NAME, "camera-device"); /* what it costs is not the consumer's */
     while (!camera->quit) {
         uint64_t next = step(camera);
         struct timespec until = {.tv_sec = (time_t)(next / 1000000000u),
@@ -149,6 +151,7 @@ int32_t camera_power_on(struct camera *camera)
         return fail(GC_ERR_IO, "the scene file of device %s is gone", camera->id);
     camera->losses = atomic_load(&camera->scene.control->losses);
     registers_reset(camera);
+    lines_update(camera); /* what was high before the power-up is low now */
     log_settle(&camera->scene);
     camera->started = camera->grabbing = camera->quit = camera->filling = false;
     camera->pending = 0;

@@ -72,7 +72,7 @@ static size_t describe(struct camera *camera, struct buffer *b, const struct tri
 
     b->trigger = record->trigger;
     b->frame_id = record->frame_id;
-    b->timestamp_ns = record->timestamp_ns;
+    b->timestamp_ns = device_clock(scene, record->timestamp_ns);
     b->width = (size_t)r->width;
     b->height = (size_t)r->height;
     b->x = (size_t)r->x;

@@ -42,9 +42,14 @@ struct queue {
     size_t count;
 };
 
+enum { LINE_COUNT = 3, OUTPUT_COUNT = 2 }; /* Line0 is an input, the trigger's */
+
 struct registers { /* the remote device's settings, at power-on values whenever it is opened */
     int64_t acquisition_mode, frame_count, locked, width, height, x, y;
     int64_t trigger_mode, trigger_source, trigger_selector, counter_selector, latch_ns;
+    int64_t line, output; /* selected */
+    int64_t line_mode[LINE_COUNT], line_source[LINE_COUNT], line_inverter[LINE_COUNT];
+    int64_t outputs[OUTPUT_COUNT];
     double rate_hz, exposure_us, gain_db;
 };
 enum { CONTINUOUS, SINGLE_FRAME, MULTI_FRAME };
@@ -112,6 +117,10 @@ int32_t registers_read(struct camera *camera, uint64_t address, void *data, size
 int32_t registers_write(struct camera *camera, uint64_t address, const void *data, size_t size);
 void registers_reset(struct camera *camera);
 size_t payload_size(const struct camera *camera);
+
+/* lines.c: the digital outputs. */
+bool line_level(const struct camera *camera, int64_t line);
+void lines_update(struct camera *camera); /* drives the outputs as the registers say, and logs edges */
 
 /* system.c, interface.c */
 bool cameras_load(char *why, size_t why_size); /* false: there is a scene, and it cannot be used */

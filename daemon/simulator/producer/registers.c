@@ -35,6 +35,16 @@ enum { /* in the order of their addresses, REGISTERS + 8 * n */
     TRIGGER_SELECTOR,
     COUNTER_SELECTOR,
     COUNTER_EVENT_SOURCE,
+    LINE_SELECTOR,
+    LINE_MODE,
+    LINE_SOURCE,
+    LINE_INVERTER,
+    LINE_STATUS,
+    USER_OUTPUT_SELECTOR,
+    USER_OUTPUT_VALUE,
+    ENCODER_SELECTOR,
+    ENCODER_VALUE,
+    HAS_LATCH,
     REGISTER_COUNT
 };
 
@@ -126,7 +136,16 @@ static int64_t read_integer(struct camera *camera, uint64_t index)
     case TRIGGER_MODE: return r->trigger_mode;
     case TRIGGER_SOURCE: return r->trigger_source;
     case TIMESTAMP_LATCH_VALUE: return r->latch_ns;
-    case TIMESTAMP: return (int64_t)now_ns();
+    case TIMESTAMP: return (int64_t)device_clock(&camera->scene, now_ns());
+    case HAS_LATCH: return camera->scene.config.latch;
+    case LINE_SELECTOR: return r->line;
+    case LINE_MODE: return r->line_mode[r->line];
+    case LINE_SOURCE: return r->line_source[r->line];
+    case LINE_INVERTER: return r->line_inverter[r->line];
+    case LINE_STATUS: return line_level(camera, r->line);
+    case USER_OUTPUT_SELECTOR: return r->output;
+    case USER_OUTPUT_VALUE: return r->outputs[r->output];
+    case ENCODER_VALUE: return encoder_value(&camera->scene);
     case COUNTER_VALUE:
         camera_count_edges(camera);
         return (int64_t)atomic_load(&camera->scene.state->triggers);
@@ -195,6 +214,23 @@ static int32_t write_locked(struct camera *camera, uint64_t index, int64_t value
     }
 }
 
+/* What decides the level of the outputs. */
+static int32_t write_line(struct camera *camera, uint64_t index, int64_t value)
+{
+    struct registers *r = &camera->registers;
+    int64_t out = r->line != 0; /* Line0 cannot be driven */
+    int32_t code;
+
+    switch (index) {
+    case LINE_MODE: code = set(&r->line_mode[r->line], value, 0, out, 1); break;
+    case LINE_SOURCE: code = set(&r->line_source[r->line], value, 0, out * OUTPUT_COUNT, 1); break;
+    case LINE_INVERTER: code = set(&r->line_inverter[r->line], value, 0, out, 1); break;
+    default: code = set(&r->outputs[r->output], value, 0, 1, 1); break; /* USER_OUTPUT_VALUE */
+    }
+    lines_update(camera);
+    return code;
+}
+
 static int32_t write_integer(struct camera *camera, uint64_t index, int64_t value)
 {
     struct registers *r = &camera->registers;
@@ -210,14 +246,23 @@ static int32_t write_integer(struct camera *camera, uint64_t index, int64_t valu
     case ACQUISITION_START: camera_start(camera); return GC_ERR_SUCCESS;
     case ACQUISITION_STOP: camera_stop(camera); return GC_ERR_SUCCESS;
     case TRIGGER_SOFTWARE: return camera_software_trigger(camera);
-    case TIMESTAMP_LATCH: r->latch_ns = (int64_t)now_ns(); return GC_ERR_SUCCESS;
+    case TIMESTAMP_LATCH:
+        r->latch_ns = (int64_t)device_clock(&camera->scene, now_ns());
+        return GC_ERR_SUCCESS;
     case LOCKED_BY_CONSUMER: return set(&r->locked, value, 0, 1, 1);
     case TRIGGER_MODE:
     case TRIGGER_SOURCE:
         camera_count_edges(camera); /* those before the change count by the old setting */
         return set(index == TRIGGER_MODE ? &r->trigger_mode : &r->trigger_source, value, 0, 1, 1);
+    case LINE_SELECTOR: return set(&r->line, value, 0, LINE_COUNT - 1, 1);
+    case USER_OUTPUT_SELECTOR: return set(&r->output, value, 0, OUTPUT_COUNT - 1, 1);
+    case LINE_MODE:
+    case LINE_SOURCE:
+    case LINE_INVERTER:
+    case USER_OUTPUT_VALUE: return write_line(camera, index, value);
     case TRIGGER_SELECTOR:
     case COUNTER_SELECTOR:
+    case ENCODER_SELECTOR:
     case COUNTER_EVENT_SOURCE: return set(&(int64_t){0}, value, 0, 0, 1);
     default: return fail(GC_ERR_ACCESS_DENIED, "register %llu is read only", (unsigned long long)index);
     }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,11 @@ static bool camera_open(int index, struct camera_scene *camera)
     if (!inside(c.images_offset, c.images, camera->image_bytes) || c.log_capacity == 0 ||
         !inside(c.log_offset, c.log_capacity, sizeof(struct trigger_record)))
         return false;
+    if (c.edges_capacity == 0 ||
+        !inside(c.edges_offset, c.edges_capacity, sizeof(struct edge_record)))
+        return false;
+    if (!(fabs(c.clock_ppm) <= 1e4) || c.clock_offset_ns < 0 || c.clock_offset_ns > INT64_MAX / 2)
+        return false;
     camera->config = c;
     if (atomic_load(&page->state.triggers) > UINT64_MAX / 2)
         return false;
@@ -82,6 +88,7 @@ static bool camera_open(int index, struct camera_scene *camera)
     camera->state = &page->state;
     camera->images = mapping.base + c.images_offset;
     camera->log = (struct trigger_record *)(mapping.base + c.log_offset);
+    camera->edges = (struct edge_record *)(mapping.base + c.edges_offset);
     return true;
 }
 
@@ -230,6 +237,37 @@ void log_settle(struct camera_scene *camera)
 
     for (uint64_t n = triggers > capacity ? triggers - capacity + 1 : 1; n <= triggers; n++)
         log_fate(camera, n, DISCARDED);
+}
+
+void log_edge(struct camera_scene *camera, uint32_t line, bool level)
+{
+    uint64_t n = atomic_load(&camera->state->edges);
+
+    camera->edges[n % camera->config.edges_capacity] =
+        (struct edge_record){.timestamp_ns = now_ns(), .line = line, .level = level};
+    atomic_store_explicit(&camera->state->edges, n + 1, memory_order_release);
+}
+
+uint64_t device_clock(const struct camera_scene *camera, uint64_t host_ns)
+{
+    const struct scene_config *config = &camera->config;
+
+    return host_ns + (uint64_t)config->clock_offset_ns +
+           (uint64_t)(int64_t)((double)host_ns * config->clock_ppm * 1e-6);
+}
+
+uint32_t encoder_value(const struct camera_scene *camera)
+{
+    const struct scene_control *control = camera->control;
+    struct scene_encoder now = control->encoder[atomic_load(&control->encoder_now) % 2];
+    double seconds = (double)(int64_t)(now_ns() - now.since_ns) * 1e-9;
+    double counts = now.base + now.hz * seconds;
+    int64_t whole;
+
+    if (!(fabs(counts) < 9e18)) /* the file is shared: it may be a NaN */
+        return 0;
+    whole = (int64_t)counts;
+    return (uint32_t)(whole - (counts < (double)whole));
 }
 
 bool fault_taken(struct camera_scene *camera, enum fault fault)

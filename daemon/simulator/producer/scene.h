@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SCENE_VERSION = 1, SCENE_MAX_CAMERAS = 64, SCENE_PAGE = 4096 };
+enum { SCENE_VERSION = 2, SCENE_MAX_CAMERAS = 64, SCENE_PAGE = 4096 };
 enum pixel_format { /* GenICam's PFNC codes */
     PIXEL_MONO8 = 0x01080001,
     PIXEL_MONO12 = 0x01100005,
@@ -27,20 +27,31 @@ struct scene_header { /* page 0 */
 
 struct scene_config { /* written once, when the scene is created */
     char serial[64];  /* printable ASCII, NUL terminated */
-    uint32_t pixel_format, bytes_per_pixel, width, height, images, trigger_mode, loop, reserved;
+    uint32_t pixel_format, bytes_per_pixel, width, height, images, trigger_mode, loop, latch;
     double rate_hz;   /* 0: as fast as buffers are queued */
-    uint64_t images_offset, log_offset, log_capacity;
+    uint64_t images_offset, log_offset, log_capacity, edges_offset, edges_capacity;
+    int64_t clock_offset_ns; /* of the device's clock from CLOCK_MONOTONIC, at its 0 */
+    double clock_ppm;        /* how much faster it runs */
+};
+
+struct scene_encoder { /* counts = base + hz * seconds since then */
+    uint64_t since_ns;
+    double base, hz;
 };
 
 struct scene_control { /* written by Python; the device answers in scene_state */
     _Atomic uint64_t pulses;           /* edges on Line0, ever */
     _Atomic uint64_t faults[FAULT_COUNT]; /* asked for, ever */
     _Atomic uint64_t stalled_until_ns, lost_until_ns, losses; /* CLOCK_MONOTONIC; losses ever */
+    _Atomic uint64_t encoder_now; /* which of the two is valid, modulo 2 */
+    struct scene_encoder encoder[2];
 };
 
 struct scene_state { /* written by the one producer that has the camera open */
     _Atomic uint64_t triggers; /* the device's counter, and the number of the newest log record */
     _Atomic uint64_t pulses, faults[FAULT_COUNT], acquisitions;
+    _Atomic uint64_t lines; /* bit n: Line n is an output and high; outlives who opened the camera */
+    _Atomic uint64_t edges; /* of all outputs, ever */
 };
 
 struct trigger_record { /* trigger n stands at (n - 1) % log_capacity; fate is stored last */
@@ -49,17 +60,23 @@ struct trigger_record { /* trigger n stands at (n - 1) % log_capacity; fate is s
     _Atomic uint32_t fate;
 };
 
+struct edge_record { /* edge n stands at (n - 1) % edges_capacity */
+    uint64_t timestamp_ns; /* CLOCK_MONOTONIC */
+    uint32_t line, level;
+};
+
 struct scene_camera { /* page 1 + i */
     union { struct scene_config config; char config_space[512]; };
     union { struct scene_control control; char control_space[512]; };
     union { struct scene_state state; char state_space[SCENE_PAGE - 1024]; };
 };
 
-_Static_assert(sizeof(struct scene_config) == 128, "mirrored in layout.py");
-_Static_assert(sizeof(struct scene_control) == 64, "mirrored in layout.py");
-_Static_assert(sizeof(struct scene_state) == 56, "mirrored in layout.py");
+_Static_assert(sizeof(struct scene_config) == 160, "mirrored in layout.py");
+_Static_assert(sizeof(struct scene_control) == 120, "mirrored in layout.py");
+_Static_assert(sizeof(struct scene_state) == 72, "mirrored in layout.py");
 _Static_assert(sizeof(struct scene_camera) == SCENE_PAGE, "mirrored in layout.py");
 _Static_assert(sizeof(struct trigger_record) == 48, "mirrored in layout.py");
+_Static_assert(sizeof(struct edge_record) == 16, "mirrored in layout.py");
 
 struct camera_scene { /* a camera's part of the mapping; config is a checked copy, the file may change */
     struct scene_config config;
@@ -67,6 +84,7 @@ struct camera_scene { /* a camera's part of the mapping; config is a checked cop
     struct scene_state *state;
     const uint8_t *images;
     struct trigger_record *log;
+    struct edge_record *edges;
     size_t image_bytes;
 };
 
@@ -90,6 +108,10 @@ struct trigger_record *log_at(struct camera_scene *camera, uint64_t trigger);
 void log_fate(struct camera_scene *camera, uint64_t trigger, enum fate fate); /* the first stays */
 /* A producer that was killed leaves records PENDING; the next owner calls this. */
 void log_settle(struct camera_scene *camera);
+/* Logs that an output has changed. */
+void log_edge(struct camera_scene *camera, uint32_t line, bool level);
+uint64_t device_clock(const struct camera_scene *camera, uint64_t host_ns); /* what it says then */
+uint32_t encoder_value(const struct camera_scene *camera);                  /* wraps at 32 bits */
 /* Takes one of the faults asked for, if any is left. */
 bool fault_taken(struct camera_scene *camera, enum fault fault);
 

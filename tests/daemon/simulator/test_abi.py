@@ -173,7 +173,7 @@ def test_stacked_port_access_stops_at_the_first_error(gentl: Producer, stream: S
     assert other.value == 1
 
 
-@pytest.mark.parametrize("address", [1, 0x40 * 4, 0xFFF, 0x1001, 0x10E0, 0x200000, 2**64 - 1])
+@pytest.mark.parametrize("address", [1, 0x40 * 4, 0xFFF, 0x1001, 0x1130, 0x200000, 2**64 - 1])
 def test_there_is_nothing_between_the_registers(
     address: int, gentl: Producer, stream: Stream
 ) -> None:

@@ -100,7 +100,7 @@ def test_what_is_no_scene_gives_no_cameras_and_says_why(
             "garbage is not a scene file",
             "empty is not a scene file",
             "cut is truncated",
-            "newer has version 99, this producer reads 1",
+            "newer has version 99, this producer reads 2",
             "camera 0 in .*log is damaged",
             "/nowhere: No such file or directory",
             "Is a directory",

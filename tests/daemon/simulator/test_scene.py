@@ -39,6 +39,9 @@ GREY = np.zeros((4, 6), np.uint8)
         ([CameraScene("A", [GREY[0]])], "sides have 2 to 65536 pixels"),
         ([CameraScene("A", [GREY], rate_hz=-1)], "camera A: rate_hz is -1, not in"),
         ([CameraScene("A", [GREY], rate_hz=float("nan"))], "rate_hz is nan"),
+        ([CameraScene("A", [GREY], clock_offset_ns=-1)], "camera A: clock_offset_ns is not in"),
+        ([CameraScene("A", [GREY], clock_ppm=2e4)], "camera A: clock_ppm is 20000.0, not in"),
+        ([CameraScene("A", [GREY], encoder_hz=float("nan"))], "camera A: encoder_hz is nan"),
         ([CameraScene("A", [GREY.astype(np.float32)])], "camera A: an image of float32"),
         ([CameraScene("A", [GREY.astype(np.uint16)])], "camera A: an image of uint16"),
         ([CameraScene("A", [np.zeros((4, 6, 4), np.uint8)])], "camera A: an image of uint8"),
@@ -163,6 +166,7 @@ def test_python_and_c_name_the_same_numbers() -> None:
         "scene_control": layout.CONTROL,
         "scene_state": layout.STATE,
         "trigger_record": layout.RECORD,
+        "edge_record": layout.EDGE,
     }
     assert sizes == {name: str(dtype.itemsize) for name, dtype in dtypes.items()}
 

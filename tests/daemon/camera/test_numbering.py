@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.camera.numbering import Numbering
+from daemon.camera.numbering import MOST, Numbering
 
 
 def test_a_gap_in_frame_ids_is_spoken_of() -> None:
@@ -53,6 +53,30 @@ def test_a_counter_that_began_again_is_shifted() -> None:
     assert list(numbers.started(0)) == []
     assert list(numbers.frame(1)) == [12]
     assert list(numbers.started(3)) == [13, 14], "1 was seen, 2 and 3 were not"
+
+
+def test_far_too_many_at_once_get_no_numbers() -> None:
+    numbers = Numbering()
+    assert len(numbers.started(MOST)) == MOST
+    assert list(numbers.counted(2 * MOST + 1)) == []
+    assert (numbers.last, numbers.unnumbered) == (MOST, MOST + 1)
+    assert list(numbers.counted(2 * MOST + 3)) == [MOST + 1, MOST + 2], "and it goes on"
+    assert list(numbers.frame(1)) == [MOST + 3]
+    numbers.unnumbered = 0
+    assert list(numbers.frame(1 << 60)) == [MOST + 4], "a FrameID that is garbage"
+    assert numbers.unnumbered == (1 << 60) - 2
+    assert list(numbers.frame((1 << 60) + 1)) == [MOST + 5]
+
+
+@given(st.lists(st.integers(0, 1 << 62), max_size=30))
+def test_no_counter_opens_more_than_can_be_spoken_of(counters: list[int]) -> None:
+    numbers = Numbering()
+    for counter in counters:
+        last = numbers.last
+        new = numbers.counted(counter)
+        assert len(new) <= MOST
+        assert new.start == last + 1
+        assert new.stop == numbers.last + 1
 
 
 @given(st.lists(st.integers(1, 70000), max_size=50), st.integers(0, 1000))

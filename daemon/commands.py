@@ -1,0 +1,194 @@
+"""What is answered on the control socket, command by command."""
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from daemon import log
+from daemon.control import Answer, Peer
+from daemon.herald import Herald
+from daemon.job import Job
+from daemon.journal import (
+    AuditEntry,
+    Journal,
+    JournalError,
+    JournalReader,
+    OperatorWord,
+    historical,
+)
+from daemon.messages import AlarmCode, Counts
+from daemon.metrics.statistics import Statistics
+from daemon.requests import (
+    AnnouncePart,
+    Bypass,
+    GetState,
+    GetStatistics,
+    Override,
+    ReplayFrom,
+    Reply,
+    Request,
+    Snapshot,
+    SoftwareTrigger,
+    StartJob,
+    StopJob,
+)
+from models.errors import InputError
+
+_REPLAY_BYTES = 1 << 20  # of a reply, so that it holds up nobody for long
+
+
+class Line(Protocol):
+    """The daemon, as far as commands go."""
+
+    herald: Herald
+    journal: Journal
+    reader: JournalReader
+    statistics: Statistics
+    epoch: int
+
+    @property
+    def job(self) -> Job | None: ...
+    def seqs(self) -> Mapping[str, int]: ...
+    def counts(self) -> Mapping[str, Counts]: ...
+    def start_job(self) -> None: ...
+    def stop_job(self) -> None: ...
+
+
+class Commands:
+    """Called in the control socket's thread: no command may take long."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._log = log.get("audit")
+
+    def answer(self, request: Request, peer: Peer) -> Answer:
+        """Answer a request of who may ask it; raises ``InputError`` where it cannot be done."""
+        match request:
+            case GetState():
+                return self._state(request)
+            case GetStatistics():
+                statistics = self._line.statistics.snapshot(self._line.counts())
+                return self._done(request, statistics=statistics)
+            case ReplayFrom():
+                return self._replay(request)
+            case Override():
+                return self._override(request, peer)
+            case StartJob():
+                self._line.start_job()
+                return self._done(request)
+        job = self._line.job
+        if job is None or job.stopping:
+            raise InputError(
+                f"state is {self._line.herald.state}; {request.command} needs a running job:"
+                " StartJob"
+            )
+        return self._of_job(request, job, peer)
+
+    def audit(self, peer: Peer, request: Request, reply: Reply) -> None:
+        """Keep who commanded what."""
+        entry = AuditEntry(
+            time_ns=time.time_ns(),
+            peer=str(peer),
+            command=request.command,
+            station=getattr(request, "station", None),
+            request=request.model_dump_json(),
+            ok=reply.ok,
+            error=reply.error,
+        )
+        self._log.info(
+            "command", peer=entry.peer, command=entry.command, ok=entry.ok, error=entry.error
+        )
+        try:
+            self._line.journal.audit(entry)
+        except JournalError as error:
+            self._log.error("command not journaled", why=str(error))
+
+    def _of_job(
+        self,
+        request: Snapshot | AnnouncePart | SoftwareTrigger | StopJob | Bypass,
+        job: Job,
+        peer: Peer,
+    ) -> Answer:
+        if isinstance(request, StopJob):
+            self._line.stop_job()
+            return self._done(request)
+        station = job.station(request.station)
+        match request:
+            case SoftwareTrigger():
+                return self._done(request, number=job.trigger(station, request.part))
+            case AnnouncePart():
+                number = job.announce(station, request.part, request.views)
+                return self._done(request, number=number)
+            case Snapshot():
+                camera = job.camera(station, request.camera)
+                info, pixels, values = job.latest.snapshot(station, camera)
+                answer = self._done(request, snapshot=info)
+                return Answer(answer.reply, (pixels.data.cast("B"), values.data.cast("B")))
+            case Bypass():
+                return self._bypass(request, job, station, peer)
+
+    def _done(self, request: Request, **fields: object) -> Answer:
+        state = self._line.herald.state
+        fields = {"id": request.id, "ok": True, "state": state, **fields}
+        return Answer(Reply.model_validate(fields))
+
+    def _state(self, request: GetState) -> Answer:
+        job = self._line.job
+        return self._done(
+            request,
+            epoch=self._line.epoch,
+            seq=self._line.seqs(),
+            counts=self._line.counts(),
+            bypassed=job.ledger.bypassed() if job else (),
+        )
+
+    def _bypass(self, request: Bypass, job: Job, station: str, peer: Peer) -> Answer:
+        job.ledger.bypass(station, request.on)
+        code = AlarmCode.BYPASS if request.on else AlarmCode.BYPASS_OFF
+        said = f": {request.note}" if request.note else ""
+        what = "parts pass uninspected" if request.on else "parts are inspected again"
+        self._line.herald.alarm(code, f"{what}, wanted by {peer.name}{said}", station=station)
+        return self._done(request, bypassed=job.ledger.bypassed())
+
+    def _override(self, request: Override, peer: Peer) -> Answer:
+        self._line.journal.override(
+            OperatorWord(
+                station=self._known(request.station),
+                seq=request.seq,
+                verdict=request.verdict,
+                operator=request.operator,
+                note=request.note,
+                time_ns=time.time_ns(),
+                peer=peer.name,
+            )
+        )
+        return self._done(request)
+
+    def _replay(self, request: ReplayFrom) -> Answer:
+        """Give what was published after a verdict; what is not sent yet comes live."""
+        station = self._known(request.station)
+        newest = self._line.seqs()[station]
+        reader = self._line.reader
+        kept_epoch = reader.epoch_of(station, request.seq) if request.seq else None
+        other = request.epoch is not None and kept_epoch not in (None, request.epoch)
+        reset = other or request.seq > newest
+        page = reader.replay(station, 0 if reset else request.seq, request.limit, _REPLAY_BYTES)
+        verdicts = [historical(header) for header in page.headers]
+        sent = [verdict for verdict in verdicts if verdict["seq"] <= newest]
+        return self._done(
+            request,
+            epoch=self._line.epoch,
+            verdicts=sent,
+            first=page.first,
+            last=newest,
+            more=page.more and len(sent) == len(verdicts),
+            reset=reset,
+        )
+
+    def _known(self, name: str | None) -> str:
+        names = sorted(self._line.seqs())
+        if name is None and len(names) == 1:
+            return names[0]
+        if name not in names:
+            raise InputError(f"station = {name!r}: there is none; allowed are {names}")
+        return name
