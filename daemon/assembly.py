@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daemon.camera.supervisor import Before as CameraBefore
 from daemon.camera.supervisor import CameraSupervisor, Restarts, Wanted
-from daemon.cameras import camera_plan
+from daemon.cameras import camera_plan, check_output
 from daemon.claims import StationPlan
 from daemon.continuity import Continuity
 from daemon.herald import Herald
@@ -45,22 +45,27 @@ def job_plan(
         stations={s.name: _station_plan(settings, s, recipes) for s in settings.stations},
         recipes=recipes,
         open_limit=settings.ledger.open_limit,
+        pace_s=settings.ledger.commit_budget_ms / 1000,
         queue=sum(camera.slots for s in settings.stations for camera in s.cameras) + 1,
         maps=MapPlan(settings.sockets.publish_maps, settings.sockets.map_encoding),
         origin=Origin(epoch, f"job-{epoch}-{number}", version("effad"), engines),
     )
 
 
+def deadline_ms(settings: Settings, recipe: LoadedRecipe | None) -> int:
+    """Give the time from exposure to publication."""
+    return recipe.recipe.deadline_ms if recipe else settings.ledger.no_recipe_deadline_ms
+
+
 def _station_plan(
     settings: Settings, station: StationSettings, recipes: Mapping[str, LoadedRecipe]
 ) -> StationPlan:
-    recipe = recipes.get(station.name)
-    deadline_ms = recipe.recipe.deadline_ms if recipe else settings.ledger.no_recipe_deadline_ms
+    deadline = deadline_ms(settings, recipes.get(station.name))
     return StationPlan(
         cameras=tuple(camera.name for camera in station.cameras),
         source=station.cameras[0].trigger,
-        deadline_s=deadline_ms / 1000,
-        commit_budget_s=min(settings.ledger.commit_budget_ms, deadline_ms) / 1000,
+        deadline_s=deadline / 1000,
+        commit_budget_s=min(settings.ledger.commit_budget_ms, deadline) / 1000,
         grouping=station.group_by,
         window_s=station.group_window_ms / 1000,
         announced_s=settings.ledger.announced_s,
@@ -76,7 +81,11 @@ def supervise(
     herald: Herald,
     before: Continuity | None,
 ) -> CameraSupervisor:
-    """Make a camera's supervisor; ``before``: what a killed run left, to be accounted for."""
+    """Make a camera's supervisor; ``before``: what a killed run left, to be accounted for.
+
+    Raises ``InputError`` if its output could come too late for the gate.
+    """
+    check_output(camera, deadline_ms(settings, recipe))
     size = recipe.bundle.manifest.input if recipe else None
     on_cuda = recipe is not None and device_of(settings.engine.device, recipe).startswith("cuda")
     left = before.left.get(station.name) if before else None

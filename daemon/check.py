@@ -1,38 +1,67 @@
 """``effad --check``: all that a start would find out, said, and nothing changed."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from daemon.archive.store import check as check_images
+from daemon.assembly import deadline_ms, state_folder
 from daemon.camera.spawn import look
 from daemon.camera.supervisor import check_fit
-from daemon.cameras import camera_plan
+from daemon.cameras import camera_plan, check_output
+from daemon.infer import Inspector
 from daemon.inspectors import load_recipes, make_workers
-from daemon.settings import Settings
+from daemon.security.keyring import Keyring
+from daemon.settings import CameraSettings, Settings, StationSettings
 
 
 def check(settings: Settings) -> Iterator[str]:
-    """Check settings, recipes, engines and cameras; say each thing found in a line.
+    """Check settings, keys, recipes, engines and cameras; say each thing found in a line.
 
     Raises ``InputError`` at the first that is not as it must be.
     """
+    if settings.sockets.keys:
+        clients = Keyring.load(Path(settings.sockets.keys)).clients()
+        yield f"keys: {len(clients)} clients may connect"
+    if settings.images.keep != "none":
+        check_images(state_folder(settings) / settings.images.folder)
     recipes = load_recipes(settings)
-    workers = make_workers(settings, recipes)
+    inspectors, *_ = make_workers(settings, recipes)
     for station in settings.stations:
-        loaded = recipes[station.name]
-        engine = workers[0][station.name].engine
-        size = loaded.bundle.manifest.input
-        yield (
-            f"station {station.name}: recipe {loaded.recipe.name} version {loaded.recipe.version},"
-            f" scales {', '.join(loaded.bundle.detectors)}, {size.width} x {size.height} pixels,"
-            f" threshold {loaded.calibration.threshold:.4f} from {loaded.calibration.parts} parts"
-        )
-        yield f"station {station.name}: engine {engine.fingerprint} agrees with the bundle"
+        inspector = inspectors.get(station.name)
+        yield from _recipe(station, inspector)
         for camera in station.cameras:
-            found = look(camera_plan(settings, camera))
-            where = f"station {station.name}, camera {camera.name}"
-            check_fit(found, size.width, size.height, where)
-            yield (
-                f"station {station.name}: camera {camera.name} is {found.vendor} {found.model}"
-                f" {found.serial}, {found.width} x {found.height} {found.pixel_format},"
-                f" {'counts' if found.counter is not None else 'does not count'} its triggers"
-            )
+            check_output(camera, deadline_ms(settings, recipes.get(station.name)))
+            yield _camera(settings, station, camera, inspector)
     yield "ready to run"
+
+
+def _recipe(station: StationSettings, inspector: Inspector | None) -> Iterator[str]:
+    if inspector is None:
+        yield f"station {station.name}: no recipe, so every part is NO_VERDICT(no_recipe)"
+        return
+    loaded, engine = inspector.recipe, inspector.engine
+    size = loaded.bundle.manifest.input
+    yield (
+        f"station {station.name}: recipe {loaded.recipe.name} version {loaded.recipe.version},"
+        f" scales {', '.join(loaded.bundle.detectors)}, {size.width} x {size.height} pixels,"
+        f" threshold {loaded.calibration.threshold:.4f} from {loaded.calibration.parts} parts"
+    )
+    yield f"station {station.name}: engine {engine.fingerprint} agrees with the bundle"
+
+
+def _camera(
+    settings: Settings,
+    station: StationSettings,
+    camera: CameraSettings,
+    inspector: Inspector | None,
+) -> str:
+    found = look(camera_plan(settings, camera))
+    if inspector is not None:
+        size = inspector.recipe.bundle.manifest.input
+        where = f"station {station.name}, camera {camera.name}"
+        check_fit(found, size.width, size.height, where)
+    return (
+        f"station {station.name}: camera {camera.name} is {found.vendor} {found.model}"
+        f" {found.serial}, {found.width} x {found.height} {found.pixel_format},"
+        f" {'counts' if found.counter is not None else 'does not count'} its triggers"
+    )

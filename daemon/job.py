@@ -33,6 +33,7 @@ class JobPlan:
     stations: Mapping[str, StationPlan]
     recipes: Mapping[str, LoadedRecipe]  # a station without one is not there
     open_limit: int
+    pace_s: float  # between two commits, at least
     queue: int  # frames, as many as all cameras have slots
     maps: MapPlan
     origin: Origin
@@ -226,7 +227,7 @@ class Job:
 
     def _let_out(self) -> None:
         try:
-            self._outlet.run(self.holdings[-1].watch(self.ledger.settled()))
+            self._outlet.run(self.holdings[-1].watch(self.ledger.settled(self._plan.pace_s)))
         finally:
             self.ended.set()
             self._on_end()

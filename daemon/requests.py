@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 from daemon.messages import Counts, Kind, Message, Part, PixelInfo, State
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
+_LARGEST = (1 << 63) - 1  # that the journal can look up
 Note = Annotated[str, Field(max_length=1000)]
 
 
@@ -58,8 +59,11 @@ class ReplayFrom(_StationRequest):
     """The verdicts after one that the subscriber has; ask again while the reply says ``more``."""
 
     command: Literal[Command.REPLAY_FROM] = Command.REPLAY_FROM
-    seq: int = Field(ge=0)  # of the newest verdict that is there already; 0: all that are kept
-    epoch: int | None = None  # of that verdict; where the journal's differs, it is another history
+    seq: int = Field(
+        ge=0, le=_LARGEST
+    )  # of the newest verdict that is there already; 0: all that are kept
+    #: Of that verdict; where the journal's differs, it is another history.
+    epoch: int | None = Field(default=None, ge=0, le=_LARGEST)
     limit: int = Field(default=500, ge=1, le=5000)
 
 
@@ -103,7 +107,7 @@ class Override(_StationRequest):
     """An operator's word on a verdict, kept beside it; the verdict stays what it was."""
 
     command: Literal[Command.OVERRIDE] = Command.OVERRIDE
-    seq: int = Field(ge=1)
+    seq: int = Field(ge=1, le=_LARGEST)
     verdict: Literal[Kind.PASS, Kind.FAIL]
     operator: Name
     note: Note = ""

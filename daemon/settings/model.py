@@ -130,10 +130,11 @@ class LedgerSettings(Table):
     """The claim desk, where every trigger gets exactly one verdict."""
 
     commit_budget_ms: int = Field(
-        default=5,
+        default=10,
         ge=0,
         le=1000,
-        description="NO_VERDICT(late) is published this long before the deadline, in milliseconds.",
+        description="NO_VERDICT(late) is published this long before the deadline, and verdicts of a"
+        " fast line that settle within are committed together, in milliseconds.",
     )
     open_limit: int = Field(
         default=1000,
