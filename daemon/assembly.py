@@ -5,8 +5,9 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from daemon.camera.supervisor import Before as CameraBefore
-from daemon.camera.supervisor import CameraSupervisor, Restarts, Wanted
+from daemon.camera.supervisor import CameraSupervisor
+from daemon.camera.wanted import Before as CameraBefore
+from daemon.camera.wanted import Restarts, Wanted
 from daemon.cameras import camera_plan, check_output
 from daemon.claims import StationPlan
 from daemon.continuity import Continuity

@@ -6,7 +6,7 @@ from pathlib import Path
 from daemon.archive.store import check as check_images
 from daemon.assembly import deadline_ms, state_folder
 from daemon.camera.spawn import look
-from daemon.camera.supervisor import check_fit
+from daemon.camera.wanted import check_fit
 from daemon.cameras import camera_plan, check_output
 from daemon.infer import Inspector
 from daemon.inspectors import load_recipes, make_workers

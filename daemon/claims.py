@@ -1,16 +1,12 @@
-"""Claims on verdicts: what the ledger keeps of a part from its trigger to its last view.
+"""What a station is, what its cameras deliver, and the claim that each frame makes on a verdict.
 
 Times are CLOCK_MONOTONIC ns, so that a clock that is set makes nothing late.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal
 
-from daemon.messages import Part, Reason, TriggerSource
-from models.calibration import AnomalyMap
-
-if TYPE_CHECKING:
-    from daemon.frames import Frame
+from daemon.messages import TriggerSource
 
 
 @dataclass(frozen=True)
@@ -43,115 +39,3 @@ class Seen:
     device_ns: int | None  # the camera's clock
     exposed_ns: int  # the camera's clock brought to the host's, or a guess
     received_ns: int
-
-
-@dataclass(frozen=True, eq=False)
-class Inspected:
-    anomaly: AnomalyMap
-    frame: "Frame"  # still held: who takes this result lets it go
-    begun_ns: int  # CLOCK_MONOTONIC, also after the part is closed
-    ended_ns: int
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """A view that has no result."""
-
-    reason: Reason
-    detail: str
-
-
-@dataclass(frozen=True)
-class Bypassed:
-    """A view that nobody wanted a look at."""
-
-
-Outcome: TypeAlias = Inspected | Unseen | Bypassed
-
-
-@dataclass
-class OpenView:
-    """A view of an open part."""
-
-    trigger: int | None = None
-    seen: Seen | None = None
-    frame_id: int | None = None  # also of a frame that could not be used
-    outcome: Outcome | None = None
-
-
-@dataclass
-class OpenPart:
-    """A part whose verdict is still to come; changed under the ledger's lock alone."""
-
-    number: int
-    part: Part
-    due: float  # time.monotonic() at which the timer resolves it
-    known_ns: int
-    views: dict[str, OpenView]
-    announced: bool = False  # and nothing was heard of its trigger yet
-
-    @property
-    def settled(self) -> bool:
-        return all(view.outcome is not None for view in self.views.values())
-
-    @property
-    def exposed_ns(self) -> int | None:
-        """When the first of its frames was taken."""
-        taken = [view.seen.exposed_ns for view in self.views.values() if view.seen]
-        return min(taken, default=None)
-
-
-@dataclass(frozen=True)
-class SettledView:
-    camera: str
-    trigger: int | None
-    frame_id: int | None
-    seen: Seen | None  # its times are CLOCK_MONOTONIC still
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A part whose views are all resolved, in the order of its station's triggers.
-
-    A partial one still lacks views, and is neither numbered nor kept.
-    """
-
-    station: str
-    number: int
-    part: Part
-    source: TriggerSource
-    triggered_ns: int  # CLOCK_MONOTONIC: exposure, or when it was known
-    deadline: float  # time.monotonic() after which PASS and FAIL may not be published any more
-    views: tuple[SettledView, ...]
-    partial: bool = False
-
-
-@dataclass(frozen=True)
-class Belated:
-    """A result that came when its view had been resolved without it."""
-
-    claim: Claim
-    outcome: Inspected
-
-
-def close(
-    station: str, source: TriggerSource, part: OpenPart, budget_s: float, *, partial: bool = False
-) -> Settled:
-    """Give an open part as the stages behind the ledger see it."""
-    exposed = part.exposed_ns
-    views = []
-    for camera, view in part.views.items():
-        if view.outcome is None:
-            continue
-        views.append(SettledView(camera, view.trigger, view.frame_id, view.seen, view.outcome))
-    return Settled(
-        station=station,
-        number=part.number,
-        part=part.part,
-        source=source,
-        triggered_ns=part.known_ns if exposed is None else exposed,
-        deadline=part.due + budget_s,
-        views=tuple(views),
-        partial=partial,
-    )

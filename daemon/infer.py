@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from daemon import log
-from daemon.claims import Claim, Inspected, Unseen
+from daemon.claims import Claim
 from daemon.frames import Frame
 from daemon.messages import Reason
 from daemon.pace import Pace
+from daemon.parts import Inspected, Unseen
 from models.calibration import fuse
 from models.engine import Engine
 from models.recipe import LoadedRecipe

@@ -10,7 +10,7 @@ from functools import partial
 
 from daemon.camera.supervisor import CameraSupervisor
 from daemon.channel import Channel, Crew, Holding, Last
-from daemon.claims import Claim, Inspected, Settled, StationPlan, Unseen
+from daemon.claims import Claim, StationPlan
 from daemon.frames import Frame
 from daemon.infer import Inspector, infer
 from daemon.latest import Latest
@@ -19,6 +19,7 @@ from daemon.messages import Counts, Kind, Part, Reason, TriggerSource, Verdict
 from daemon.metrics.statistics import Statistics
 from daemon.outcome import MapPlan, Origin
 from daemon.outlet import Outlet, Outlets, Verdicts
+from daemon.parts import Inspected, Settled, Unseen
 from daemon.publisher import Outgoing
 from models.errors import InputError
 from models.recipe import LoadedRecipe

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.claims import Inspected
 from daemon.messages import PixelInfo, Verdict
+from daemon.parts import Inspected
 from daemon.requests import SnapshotInfo
 from models.errors import InputError
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from daemon.claims import Bypassed, Inspected, Settled, SettledView, Unseen
 from daemon.judge import judge
 from daemon.messages import Kind, Map, MapEncoding, Reason, Region, Verdict, View
+from daemon.parts import Bypassed, Inspected, Settled, SettledView, Unseen
 from daemon.wire import Payload, encode_map
 from models.recipe import LoadedRecipe
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from daemon.claims import Belated, Inspected, Settled
 from daemon.journal import Entry, LateResult
 from daemon.judge import judge
 from daemon.latest import Latest
@@ -13,6 +12,7 @@ from daemon.ledger import Ledger
 from daemon.messages import Kind, Verdict
 from daemon.metrics.statistics import Stage, Statistics
 from daemon.outcome import MapPlan, Origin, maps_of, too_late, verdict_of
+from daemon.parts import Belated, Inspected, Settled
 from daemon.publisher import Outgoing
 from daemon.wire import header_of
 from models.recipe import LoadedRecipe

@@ -19,7 +19,7 @@ from daemon.metrics.reading import (
     StationReading,
 )
 from daemon.metrics.statistics import Statistics
-from daemon.security.door import Door
+from daemon.sockets import Sockets
 
 
 class Line(Protocol):
@@ -30,8 +30,7 @@ class Line(Protocol):
     statistics: Statistics
     journal: Journal
     archive: Archive
-    door: Door
-    control: ControlServer
+    sockets: Sockets
 
     @property
     def job(self) -> Job | None: ...
@@ -63,8 +62,8 @@ class Readings:
             queues={"frames": QueueReading(len(job.frames), job.frames.capacity)} if job else {},
             journal=_journal(line.journal),
             archive=_archive(line.archive),
-            subscribers=line.door.counts.connections,
-            requests=_requests(line.control),
+            subscribers=line.sockets.door.counts.connections,
+            requests=_requests(line.sockets.control),
             alarms=dict(line.herald.alarms),
             devices=job.devices if job else (),
         )

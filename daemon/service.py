@@ -11,30 +11,25 @@ from importlib.metadata import version
 from pathlib import Path
 
 from daemon import log, notify
-from daemon.archive import Archive, Kept, plan_of
+from daemon.archive import Archive, plan_of
 from daemon.assembly import cameras_of, job_plan, state_folder, supervise
 from daemon.camera.spawn import STOP_SECONDS
 from daemon.channel import Channel, Crew
-from daemon.claims import Inspected, Settled
 from daemon.commands import Commands
 from daemon.continuity import Continuity
-from daemon.control import ControlServer
 from daemon.herald import Herald
 from daemon.inspectors import load_recipes, make_workers
 from daemon.job import Before, Job, Services
 from daemon.journal import JournalError
 from daemon.ledger import unbalanced
-from daemon.messages import Alarm, AlarmCode, Counts, State, Verdict
-from daemon.metrics.server import MetricsServer
+from daemon.messages import Alarm, AlarmCode, Counts, State
 from daemon.metrics.statistics import Statistics
-from daemon.publisher import Outgoing, Publisher
+from daemon.publisher import Outgoing
 from daemon.readings import Readings
-from daemon.security.door import Door
-from daemon.security.keyring import Keyring
 from daemon.settings import Settings
+from daemon.sockets import Sockets
 from models.errors import InputError
 
-_BIND_SECONDS = 10.0
 _OUTGOING = 4096  # messages on their way to the publisher, who never waits for a subscriber
 _TICK = 0.2  # seconds
 #: That the job has to end in; with the rest within the 20 s that the service manager gives.
@@ -115,51 +110,14 @@ class Service:
         self.archive = Archive(folder, plan_of(settings.images), self._images_lost)
 
     def _open_sockets(self) -> None:
-        sockets = self.settings.sockets
-        keyring = Keyring.load(Path(sockets.keys)) if sockets.keys else None
-        self.door = Door(keyring)
-        self._closing.callback(self.door.close)
-        self._publisher = Publisher(
-            sockets.results,
-            sockets.maps,
-            results_high_water=sockets.results_hwm,
-            maps_high_water=sockets.maps_hwm,
-            door=self.door,
-        )
-        commands = Commands(self)
-        self.control = ControlServer(
-            sockets.control,
-            commands.answer,
-            door=self.door,
-            rate=sockets.control_rate,
-            audit=commands.audit,
-        )
-        self.crew.start("door", lambda: self.door.run(self._silence))
-        self.crew.start("publisher", self._run_publisher)
-        bound = self._publisher.wait_bound(_BIND_SECONDS)
-        self.crew.start("control", lambda: self.control.serve(self._silence))
-        control = self.control.wait_bound(_BIND_SECONDS)
-        self._log.info("sockets open", control=control, results=bound.results, maps=bound.maps)
+        self.sockets = Sockets(self.settings, Commands(self))
+        self._closing.callback(self.sockets.close)
+        self.sockets.open(self.crew, self._outgoing, self._silence, Readings(self))
         self.crew.start("journal", lambda: self._state.keeper.run(self._silence))
         self.crew.start("alive", lambda: self._state.stay_alive(self._silence))
         self.archive.start(self.crew)
-        self._serve_metrics()
         self.herald.change(State.PREOPERATIONAL, "loading recipes")
         self._tell_of_before()
-
-    def _serve_metrics(self) -> None:
-        metrics = self.settings.metrics
-        if metrics.port == 0:
-            return
-        server = MetricsServer(metrics.address, metrics.port, Readings(self))
-        self.crew.start("metrics", lambda: server.serve(self._silence))
-        self._log.info("metrics served", url=server.wait_bound(_BIND_SECONDS))
-
-    def _run_publisher(self) -> None:
-        try:
-            self._publisher.run(self._outgoing)
-        finally:
-            self._outgoing.abandon()  # nobody waits for a publisher that is gone
 
     def _tell_of_before(self) -> None:
         if self.journal.set_aside is not None:
@@ -167,6 +125,10 @@ class Service:
         for station, seq in self._state.lost.items():
             text = f"verdicts up to {seq} were published, and are not in this journal"
             self.herald.alarm(AlarmCode.JOURNAL, text, station=station)
+        for station, left in self._state.left.items():
+            if station not in self._seqs and left.open:
+                text = f"{len(left.open)} parts were open, and the settings have no such station"
+                self.herald.alarm(AlarmCode.JOURNAL, text, station=station)
         if not self._state.first and self._state.orderly:
             self.herald.alarm(
                 AlarmCode.UNACCOUNTED_INTERVAL,
@@ -191,7 +153,7 @@ class Service:
             journal=self.journal,
             statistics=self.statistics,
             publish=self._outgoing.put,
-            keep=self._keep_images,
+            keep=self.archive.keep,
             violated=self.herald.violate,
         )
         job = Job(plan, self._workers, before, to, self._wake.set)
@@ -290,22 +252,6 @@ class Service:
         self._reminded = time.monotonic()
         for station in job.ledger.bypassed():
             self.herald.alarm(AlarmCode.BYPASS, "parts pass uninspected", station=station)
-
-    def _keep_images(self, part: Settled, verdict: Verdict, header: bytes) -> None:
-        for view in part.views:
-            if isinstance(view.outcome, Inspected):
-                frame = view.outcome.frame
-                self.archive.offer(
-                    Kept(
-                        verdict,
-                        header,
-                        view.camera,
-                        frame.pixels,
-                        frame.pixel_format,
-                        view.outcome.anomaly,
-                        frame.lease.share().let_go,
-                    )
-                )
 
     def _keep_alarm(self, alarm: Alarm) -> None:
         try:

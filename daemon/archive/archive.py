@@ -18,7 +18,8 @@ from daemon.archive.kept import OVERHEAD, ArchiveCounts, ArchivePlan, Kept, Loss
 from daemon.archive.losses import PERIOD, Losses
 from daemon.archive.store import NoSpace, Store
 from daemon.channel import Channel, Closed, Crew
-from daemon.messages import Kind
+from daemon.messages import Kind, Verdict
+from daemon.parts import Inspected, Settled
 
 TICK = 1.0  # seconds after which losses are told of though nothing is written
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -67,6 +68,23 @@ class Archive:
             return True
         item.release()
         return False
+
+    def keep(self, part: Settled, verdict: Verdict, header: bytes) -> None:
+        """Offer what was seen of a part, each view with a share of its frame's lease."""
+        for view in part.views:
+            if isinstance(view.outcome, Inspected):
+                frame = view.outcome.frame
+                self.offer(
+                    Kept(
+                        verdict,
+                        header,
+                        view.camera,
+                        frame.pixels,
+                        frame.pixel_format,
+                        view.outcome.anomaly,
+                        frame.lease.share().let_go,
+                    )
+                )
 
     def done(self) -> None:
         """Take no more; what was taken is still written, for ``drain_s`` seconds."""

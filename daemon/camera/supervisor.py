@@ -6,55 +6,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 from daemon import log, pinning
 from daemon.camera import link
 from daemon.camera.plan import Plan
 from daemon.camera.spawn import ending, spawn, wait
+from daemon.camera.wanted import Alarms, Before, Restarts, Wanted, check_fit
 from daemon.channel import Closed
-from daemon.claims import Seen, Unseen
+from daemon.claims import Seen
 from daemon.frames import Frame, Lease
 from daemon.ledger import Ledger
+from daemon.parts import Unseen
 from daemon.slots import Slots
 from models.errors import InputError
 from models.pixel_format import PixelFormat
 
 _HOUR = 3600.0
-
-
-class Alarms(Protocol):
-    """Where alarms go: code, camera, text, and the bounds of an interval in ns."""
-
-    def __call__(
-        self, code: str, camera: str, text: str, since: int | None = None, until: int | None = None
-    ) -> None: ...
-
-
-@dataclass(frozen=True)
-class Restarts:
-    backoff_s: float
-    per_hour: int
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the recipe inspects, and where frames of it lie."""
-
-    width: int | None  # pixels; None, as the height: whatever the camera delivers
-    height: int | None
-    slots: int  # depth of the camera's queue
-    on_cuda: bool  # slots are registered with CUDA
-
-
-@dataclass(frozen=True)
-class Before:
-    """What an earlier run of the daemon knew of a camera."""
-
-    last: int  # number of its newest trigger
-    shift: int  # as ``CameraSupervisor.shift`` was
-    alive_ns: int  # Unix epoch: when that run last showed that it lives
 
 
 class CameraSupervisor:
@@ -326,20 +293,3 @@ class CameraSupervisor:
             except OSError:
                 return False
         return True
-
-
-def check_fit(camera: link.Opened, width: int | None, height: int | None, where: str) -> None:
-    """Raise ``InputError`` unless a camera delivers frames that the recipe inspects (pixels).
-
-    Without a recipe, which is None, any size is good.
-    """
-    if camera.pixel_format not in list(PixelFormat):
-        raise InputError(
-            f"{where}: pixel format {camera.pixel_format}; allowed are {', '.join(PixelFormat)}"
-        )
-    if (width, height) != (None, None) and (camera.width, camera.height) != (width, height):
-        raise InputError(
-            f"{where}: delivers {camera.width} x {camera.height} pixels, but the recipe inspects"
-            f" {width} x {height}; set the camera's Width and Height,"
-            " or use a bundle trained on such images"
-        )

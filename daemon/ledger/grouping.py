@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from daemon import log
-from daemon.claims import OpenPart, Seen, StationPlan
+from daemon.claims import Seen, StationPlan
 from daemon.messages import TriggerSource
+from daemon.parts import OpenPart
 
 
 class Parts(Protocol):

@@ -10,10 +10,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from daemon.claims import Belated, Claim, Inspected, Seen, Settled, StationPlan, Unseen
+from daemon.claims import Claim, Seen, StationPlan
 from daemon.ledger.claim_file import ClaimFile, Left
 from daemon.ledger.station import Station
 from daemon.messages import Counts, Kind, Part, Reason
+from daemon.parts import Belated, Inspected, Settled, Unseen
 from models.errors import InputError
 
 #: Parts that are committed together, at most.
@@ -232,7 +233,7 @@ class Ledger:
     ) -> list[int]:
         """Count a verdict that has left; give those before it that did not, which is a fault."""
         with self._lock:
-            return self._stations[station].published(number, kind, bypassed)
+            return self._stations[station].account.published(number, kind, bypassed)
 
     def counts(self) -> dict[str, Counts]:
         """Give each station's account."""
@@ -242,7 +243,7 @@ class Ledger:
     def newest(self) -> dict[str, int]:
         """Give each station's newest published seq."""
         with self._lock:
-            return {name: here.newest for name, here in self._stations.items()}
+            return {name: here.account.newest for name, here in self._stations.items()}
 
     def bypassed(self) -> tuple[str, ...]:
         """Name the stations whose parts pass uninspected."""

@@ -1,24 +1,14 @@
 """One station's open parts, its numbers and its account. Used with the ledger's lock held alone."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from daemon.claims import (
-    Bypassed,
-    Claim,
-    Inspected,
-    OpenPart,
-    OpenView,
-    Outcome,
-    Seen,
-    Settled,
-    StationPlan,
-    Unseen,
-    close,
-)
+from daemon.claims import Claim, Seen, StationPlan
+from daemon.ledger.account import Account
 from daemon.ledger.claim_file import ClaimFile, Left
 from daemon.ledger.grouping import ByCommand, grouping_of
-from daemon.messages import Counts, Kind, Part, Reason
+from daemon.messages import Counts, Part, Reason
+from daemon.parts import Bypassed, Inspected, OpenPart, OpenView, Outcome, Settled, Unseen, close
 
 _REMEMBERED = 64  # parts that are closed, for frames that come late
 
@@ -41,20 +31,13 @@ class Station:
         self.name = name
         self.plan = plan
         self.open: dict[int, OpenPart] = {}  # by number, ascending
-        self.last = self._base = self._published = last
+        self.last = last
+        self.account = Account(last, carried)
         self.closed: dict[int, int | None] = {}
         self.bypassed = False
         self.grouping = grouping_of(plan)
         self._claims = claims
         self._away: dict[str, Unseen] = {}  # cameras
-        self._before = carried.triggers
-        self._kinds = {
-            Kind.PASS: carried.passed,
-            Kind.FAIL: carried.failed,
-            Kind.NO_VERDICT: carried.no_verdict,
-        }
-        self._bypassed_parts = carried.bypassed
-        self._waiting = 0  # settled, and not yet published
         gone = Unseen(Reason.RESTART, "open when effad was killed")
         for part in left.open if left else ():
             if part.number > last:
@@ -239,7 +222,7 @@ class Station:
                 return
             del self.open[part.number]
             self._remember(part)
-            self._waiting += 1
+            self.account.settled()
             yield close(self.name, self.plan.source, part, self.plan.commit_budget_s)
 
     def _remember(self, part: OpenPart) -> None:
@@ -255,46 +238,15 @@ class Station:
         budget = self.plan.commit_budget_s
         return close(self.name, self.plan.source, part, budget, partial=True)
 
-    # The account.
+    # What is known of it.
 
     def committed(self, number: int) -> None:
         if self._claims is not None:
             self._claims.committed(self.name, number)
 
-    def published(self, number: int, kind: Kind, bypassed: bool) -> list[int]:
-        """Count a verdict that has left; give those before it that did not, which is a fault."""
-        self._kinds[kind] += 1
-        self._bypassed_parts += bypassed
-        self._waiting -= 1
-        missing = list(range(self._published + 1, number))
-        self._published = number
-        return missing
-
-    @property
-    def newest(self) -> int:
-        """Number of the newest verdict that was published."""
-        return self._published
-
     def counts(self) -> Counts:
-        return Counts(
-            triggers=self._before + self.last - self._base,
-            passed=self._kinds[Kind.PASS],
-            failed=self._kinds[Kind.FAIL],
-            no_verdict=self._kinds[Kind.NO_VERDICT],
-            open=len(self.open) + self._waiting,
-            bypassed=self._bypassed_parts,
-        )
+        return self.account.counts(self.last, len(self.open))
 
     def earliest(self) -> float:
         """Give when the next part is due, time.monotonic()."""
         return min((part.due for part in self.open.values()), default=float("inf"))
-
-
-def unbalanced(counts: Mapping[str, Counts]) -> dict[str, str]:
-    """Say for each station whose account does not add up how it does not."""
-    return {
-        name: f"{c.triggers} triggers, but {c.passed} PASS + {c.failed} FAIL +"
-        f" {c.no_verdict} NO_VERDICT + {c.open} open"
-        for name, c in counts.items()
-        if c.triggers != c.passed + c.failed + c.no_verdict + c.open
-    }

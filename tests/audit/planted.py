@@ -14,12 +14,12 @@ import daemon.camera.supervisor as supervisor
 import daemon.outcome as outcome
 import daemon.outlet as outlet
 import daemon.publisher as publisher
-from daemon.claims import Inspected
 from daemon.infer import Inspector
 from daemon.journal import Journal
 from daemon.ledger import Ledger
 from daemon.messages import Kind, Reason
 from daemon.outlet import Outlet
+from daemon.parts import Inspected
 from daemon.publisher import Outgoing
 from models.calibration import AnomalyMap
 from models.geometry import Placement

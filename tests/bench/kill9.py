@@ -51,20 +51,33 @@ class Follower:
         self.hearing.stop()
         self._thread.join()
 
-    def until(
-        self, verdicts: int, line: Audited, *, dies: bool = False, stalls: bool = False
-    ) -> None:
-        """Wait until so many have come, or, where it ``dies`` by itself, for its end.
+    def of_run(self, begun: int) -> int:
+        """Count what the run said of its own parts; ``begun``: verdicts before its start."""
+        said = self.kept[begun:]
+        epoch = max((verdict["epoch"] for verdict in said), default=None)
+        return sum(v["epoch"] == epoch and v["reason"] != "restart" for v in said)
 
-        ``stalls``: now and then the camera's counter is all that tells of its triggers.
+    def until(
+        self,
+        verdicts: int,
+        line: Audited,
+        *,
+        begun: int = 0,
+        dies: bool = False,
+        stalls: bool = False,
+    ) -> None:
+        """Wait until so many of a run have come, or, where it ``dies`` by itself, for its end.
+
+        ``begun``: verdicts before its start. ``stalls``: now and then the camera's counter is all
+        that tells of its triggers.
         """
         end = time.monotonic() + LIMIT
         stall = time.monotonic() + 1.0
-        while len(self.kept) < verdicts or dies:
+        while dies or self.of_run(begun) < verdicts:
             if line.daemon.poll() is not None:
                 assert dies, line.words()
                 return
-            assert time.monotonic() < end, f"{len(self.kept)} of {verdicts}: {line.words()}"
+            assert time.monotonic() < end, f"{self.of_run(begun)} of {verdicts}: {line.words()}"
             if stalls and time.monotonic() > stall:
                 line.scene.fault(SERIAL, Fault.STALL, 100)
                 stall = time.monotonic() + 0.5
@@ -78,9 +91,9 @@ def followed(line: Audited) -> Follower:
     return Follower(Hearing(*ends, "nut", kept.append), kept)
 
 
-def kill(line: Audited, follower: Follower, chance: random.Random) -> None:
+def kill(line: Audited, follower: Follower, begun: int, chance: random.Random) -> None:
     """Let it inspect, with faults, and kill it somewhere in the second after 20 verdicts."""
-    follower.until(len(follower.kept) + LEAST, line)
+    follower.until(LEAST, line, begun=begun)
     line.scene.fault(SERIAL, chance.choice(FAULTS), chance.randint(1, 3))
     if chance.random() < 0.3:
         line.scene.fault(SERIAL, Fault.STALL, chance.randint(20, 100))  # then a burst
@@ -106,12 +119,14 @@ def rounds(
         follower.until(0, line, dies=True, stalls=point == "after_count")
         assert line.daemon.wait() == -signal.SIGKILL, line.words()
     for number in range(random_kills):
+        begun = len(follower.kept)
         line.start(*BUSY)
-        kill(line, follower, chance)
+        kill(line, follower, begun, chance)
         if (number + 1) % 10 == 0:
             print(f"{number + 1} kills, {len(follower.kept)} verdicts", file=sys.stderr)
+    begun = len(follower.kept)
     line.start(*BUSY)
-    follower.until(len(follower.kept) + LEAST, line)
+    follower.until(LEAST, line, begun=begun)
     line.daemon.send_signal(signal.SIGTERM)
     assert line.daemon.wait(LIMIT) == 0, line.words()
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from daemon.claims import Claim, Inspected, Unseen
+from daemon.claims import Claim
 from daemon.frames import Frame, Lease
 from daemon.infer import Inspector, infer
 from daemon.messages import Reason
+from daemon.parts import Inspected, Unseen
 from models import recipe as recipes
 from models.engine import Engine
 from models.pixel_format import PixelFormat

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from daemon.claims import Bypassed, Claim, Inspected, Outcome, Seen, Settled, SettledView, Unseen
+from daemon.claims import Claim, Seen
 from daemon.frames import Frame, Lease
 from daemon.messages import Kind, MapEncoding, Part, Reason, TriggerSource, Verdict
 from daemon.outcome import MapPlan, Origin, maps_of, too_late, verdict_of
+from daemon.parts import Bypassed, Inspected, Outcome, Settled, SettledView, Unseen
 from models import recipe as recipes
 from models.calibration import AnomalyMap
 from models.geometry import Placement, Whole

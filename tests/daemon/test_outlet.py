@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from daemon.claims import Belated, Claim, Inspected, Seen, Settled, SettledView, StationPlan
+from daemon.claims import Claim, Seen, StationPlan
 from daemon.frames import Frame, Lease
 from daemon.journal import Entry, Journal, JournalReader, LateResult
 from daemon.latest import Latest
@@ -18,6 +18,7 @@ from daemon.messages import Kind, MapEncoding, Part, Reason, TriggerSource, Verd
 from daemon.metrics.statistics import Statistics
 from daemon.outcome import MapPlan, Origin
 from daemon.outlet import Outlet, Outlets
+from daemon.parts import Belated, Inspected, Settled, SettledView
 from daemon.publisher import Outgoing
 from models import recipe as recipes
 from models.calibration import AnomalyMap

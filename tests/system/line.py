@@ -114,6 +114,25 @@ class Line:
             return requester.ask(REQUEST.validate_python(request))
 
 
+def said(settings: str, tmp_path: Path, scene: Scene | None, *arguments: str) -> str:
+    """Run the daemon on settings that cannot work; give its one line."""
+    config = tmp_path / "effad.toml"
+    config.write_text(settings)
+    done = subprocess.run(
+        [sys.executable, "-m", "daemon.main", "--config", str(config), *arguments],
+        env={**os.environ, **(scene.environ() if scene else {})},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("effad: error: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
 def station(recipe: Path, *camera: str, producer: str = "simulator") -> str:
     """Give the settings of a station, and more lines of its camera."""
     return "\n".join(

@@ -1,10 +1,7 @@
 """Each bad input is one line that says what to do: exit status 2, and no traceback."""
 
 import ctypes.util
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from numpy.typing import NDArray
 
 from daemon.simulator.build import producer
 from daemon.simulator.scene import CameraScene, Scene
-from tests.system.line import LIMIT, station
+from tests.system.line import said, station
 
 Images = list[NDArray[np.uint8]]
 
@@ -25,25 +22,6 @@ def scene(shown: Images, tmp_path: Path) -> Iterator[Scene]:
     cameras = [CameraScene("A1", shown), CameraScene("B2", shown)]
     with Scene.create(tmp_path / "scene", cameras) as scene:
         yield scene
-
-
-def said(settings: str, tmp_path: Path, scene: Scene | None, *arguments: str) -> str:
-    """Run the daemon on settings that cannot work; give its one line."""
-    config = tmp_path / "effad.toml"
-    config.write_text(settings)
-    done = subprocess.run(
-        [sys.executable, "-m", "daemon.main", "--config", str(config), *arguments],
-        env={**os.environ, **(scene.environ() if scene else {})},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("effad: error: ")]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 def test_a_missing_producer(tiny_recipe: Path, tmp_path: Path) -> None:

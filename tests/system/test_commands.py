@@ -23,7 +23,7 @@ def test_a_shift_with_a_plc_and_an_operator(
 ) -> None:
     """Parts announced, a bypass, an operator's word, a snapshot, a pause between two jobs."""
     camera = CameraScene("A1", shown, PixelFormat.MONO8, trigger=TriggerMode.HARDWARE)
-    settings = station(patient(), 'trigger = "hardware"') + "\n[ledger]\nannounced_s = 1\n"
+    settings = station(patient(), 'trigger = "hardware"') + "\n[ledger]\nannounced_s = 3\n"
     with (
         Scene.create(tmp_path / "scene", [camera]) as scene,
         Line(tmp_path, settings, scene) as line,
@@ -125,7 +125,7 @@ def test_a_station_without_a_recipe_accounts_for_its_triggers(
     shown: Images, tmp_path: Path
 ) -> None:
     camera = CameraScene("A1", shown, PixelFormat.MONO8, trigger=TriggerMode.HARDWARE)
-    settings = station(Path(), 'trigger = "hardware"').replace('recipe = "."', "")
+    settings = station(Path(), 'trigger = "hardware"').replace('recipe = "."', 'recipe = ""')
     with (
         Scene.create(tmp_path / "scene", [camera]) as scene,
         Line(tmp_path, settings, scene) as line,

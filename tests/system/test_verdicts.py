@@ -1,5 +1,6 @@
 """What the daemon says equals what its bundle says without it, in trigger order."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from daemon.judge import judge
 from daemon.messages import Kind, State, TriggerSource
+from daemon.replay import main as replay
 from daemon.simulator.pixels import encode
 from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
 from models import recipe as recipes
@@ -144,3 +146,29 @@ def test_a_foreign_camera(viky: Path, viky_recipe: Path, tmp_path: Path) -> None
     seen = [v.views[0] for v in line.verdicts if v.score is not None]
     assert {view.device_ns for view in seen} == {None}
     assert all(view.frame_id for view in seen)
+
+
+def test_a_kept_image_gives_the_same_verdict_again(
+    patient: Patient, shown: Images, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = patient()
+    camera = CameraScene(
+        "A1", shown, pixel_format=PixelFormat.BAYER_RG8, trigger=TriggerMode.SOFTWARE
+    )
+    settings = station(recipe, 'trigger = "software"') + '\n[images]\nkeep = "all"\n'
+    settings += "leave_free_mb = 0\n"
+    with (
+        Scene.create(tmp_path / "scene", [camera]) as scene,
+        Line(tmp_path, settings, scene) as line,
+    ):
+        line.running()
+        for _ in range(5):
+            line.ask(command="SoftwareTrigger")
+        line.until(lambda: len(line.verdicts) == 5, "5 verdicts")
+        assert line.stop() == 0
+    kept = sorted((tmp_path / "state" / "images").rglob("*.png"))
+    assert len(kept) == 5
+    assert replay([*map(str, kept), "--recipe", str(recipe), "--verify", "--json"]) == 0
+    said = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [found["verdict"] for found in said] == [str(v.verdict) for v in line.verdicts]
+    assert [found["score"] for found in said] == [v.score for v in line.verdicts], "bit for bit"

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from daemon.camera.numbering import MOST
-from daemon.camera.supervisor import Before, CameraSupervisor, Restarts, Wanted
+from daemon.camera.supervisor import CameraSupervisor
+from daemon.camera.wanted import Before, Restarts, Wanted
 from daemon.channel import Crew
 from daemon.claims import StationPlan
 from daemon.frames import Frame

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.claims import Seen, Settled, StationPlan, Unseen
+from daemon.claims import Seen, StationPlan
 from daemon.ledger import Ledger
 from daemon.messages import Reason, TriggerSource
+from daemon.parts import Settled, Unseen
 
 CAMERAS = ("a", "b", "c", "d", "e")  # five views, as Real-IAD has
 PERIOD_NS = 200_000_000

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.channel import Crew
-from daemon.claims import Belated, Bypassed, Claim, Inspected, Seen, Settled, StationPlan, Unseen
+from daemon.claims import Claim, Seen, StationPlan
 from daemon.frames import Frame, Lease
 from daemon.ledger import Ledger, unbalanced
 from daemon.messages import Counts, Kind, Part, Reason, TriggerSource
+from daemon.parts import Belated, Bypassed, Inspected, Settled, Unseen
 from models.calibration import AnomalyMap
 from models.errors import InputError
 from models.geometry import Placement
