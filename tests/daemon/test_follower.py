@@ -13,39 +13,19 @@ from daemon.commands import Commands
 from daemon.control import ControlServer
 from daemon.herald import Herald
 from daemon.journal import Entry, Journal, JournalReader
-from daemon.messages import Counts, Kind, Part, TriggerSource, Verdict
+from daemon.messages import Counts, Part, Verdict
 from daemon.metrics.statistics import Statistics
 from daemon.publisher import Outgoing, Publisher
 from daemon.wire import header_of
 from models.errors import InputError
+from tests.verdicts import verdict_of
 
 LIMIT = 20.0
 FREE = "tcp://127.0.0.1:*"
 
 
 def verdict(seq: int, epoch: int) -> Verdict:
-    return Verdict(
-        epoch=epoch,
-        seq=seq,
-        station="nut",
-        part=Part(id=f"P{seq}"),
-        trigger_source=TriggerSource.HARDWARE,
-        verdict=Kind.PASS,
-        reason=None,
-        score=0.1,
-        threshold=0.5,
-        views=(),
-        recipe="nut",
-        recipe_version=1,
-        bundle="b",
-        calibration="c",
-        engine="e",
-        code="0",
-        triggered_ns=1,
-        published_ns=time.time_ns(),
-        resultId=f"{epoch}-nut-{seq}",
-        jobId="job",
-    )
+    return verdict_of(seq, epoch=epoch, part=Part(id=f"P{seq}"))
 
 
 class Line:

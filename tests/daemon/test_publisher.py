@@ -15,45 +15,22 @@ from daemon.messages import (
     Alarm,
     AlarmCode,
     Heartbeat,
-    Kind,
-    Part,
     State,
     StateChange,
-    TriggerSource,
     Verdict,
 )
 from daemon.publisher import SERVICE_PERIOD, Endpoints, Outgoing, Publisher
 from daemon.wire import Published, Received, decode, encode_map
 from models.errors import InputError
 from models.geometry import Placement
+from tests.verdicts import verdict_of
 
 FREE = "tcp://127.0.0.1:*"
 LIMIT = 5.0  # seconds that anything may take
 
 
 def verdict(seq: int) -> Verdict:
-    return Verdict(
-        epoch=1,
-        seq=seq,
-        station="press",
-        part=Part(),
-        trigger_source=TriggerSource.SOFTWARE,
-        verdict=Kind.PASS,
-        reason=None,
-        score=0.1,
-        threshold=0.4,
-        views=(),
-        recipe="nut",
-        recipe_version=1,
-        bundle="b",
-        calibration="c",
-        engine="e",
-        code="0.1.0",
-        triggered_ns=1,
-        published_ns=2,
-        resultId=f"press/{seq}",
-        jobId="job",
-    )
+    return verdict_of(seq, station="press")
 
 
 def change(state: State, time_ns: int = 1) -> StateChange:

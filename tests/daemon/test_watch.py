@@ -37,6 +37,7 @@ from daemon.watch import NOTHING_CAME, main, verdict_line
 from daemon.wire import decode_map, encode_map
 from models.errors import InputError
 from models.geometry import Tiles
+from tests.verdicts import verdict_of
 
 FREE = "tcp://127.0.0.1:*"
 LIMIT = 30.0  # seconds that a process may take to start
@@ -60,27 +61,18 @@ def verdict(seq: int, kind: Kind = Kind.PASS, station: str = "press", epoch: int
         score=score,
         regions=(REGION,) if kind is Kind.FAIL else (),
     )
-    return Verdict(
+    return verdict_of(
+        seq,
         epoch=epoch,
-        seq=seq,
         station=station,
         part=Part(id=f"A-{seq}"),
         trigger_source=TriggerSource.HARDWARE,
         verdict=kind,
         reason=reason,
         score=score,
-        threshold=0.4,
         views=(view,),
-        recipe="nut",
-        recipe_version=1,
-        bundle="b",
-        calibration="c",
-        engine="e",
-        code="0.1.0",
         triggered_ns=1_700_000_000_000_000_000,
         published_ns=1_700_000_000_034_000_000,
-        resultId=f"{station}/{seq}",
-        jobId="job",
     )
 
 

@@ -22,7 +22,7 @@ import pytest
 import zmq
 
 from daemon.control import Answer, Peer
-from daemon.messages import Heartbeat, Kind, Part, Reason, State, TriggerSource, Verdict
+from daemon.messages import Heartbeat, Kind, Part, Reason, State, Verdict
 from daemon.publisher import Outgoing
 from daemon.requests import ReplayFrom, Reply, Request
 from daemon.security.command import main as effad_keys
@@ -30,6 +30,7 @@ from daemon.wire import encode_map
 from models.errors import InputError
 from models.geometry import Placement
 from tests.daemon.security.guarded import Guarded, guarded, make
+from tests.verdicts import verdict_of
 
 README = Path(__file__).parents[2] / "README.md"
 LIMIT = 30.0  # seconds that anything may take
@@ -80,27 +81,12 @@ class Station:
     def judge(self, kind: Kind = Kind.PASS, reason: Reason | None = None) -> Verdict:
         """Journal the next verdict."""
         seq = self.last + 1
-        verdict = Verdict(
+        verdict = verdict_of(
+            seq,
             epoch=self.epoch,
-            seq=seq,
-            station="nut",
             part=Part(id=f'A-"{seq}"'),  # no part of a reply's text may be mistaken
-            trigger_source=TriggerSource.SOFTWARE,
             verdict=kind,
             reason=reason,
-            score=0.1,
-            threshold=0.4,
-            views=(),
-            recipe="nut",
-            recipe_version=1,
-            bundle="b",
-            calibration="c",
-            engine="e",
-            code="0.1.0",
-            triggered_ns=1,
-            published_ns=2,
-            resultId=f"{self.epoch}-nut-{seq}",
-            jobId="job",
         )
         self.journal.append(verdict)
         return verdict
