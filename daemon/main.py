@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 
 from daemon import log
 from daemon.check import check
+from daemon.journal import JournalError
 from daemon.service import Service
 from daemon.settings import load
 from models.errors import reports_input_errors
@@ -48,8 +49,12 @@ def main(argv: list[str] | None = None) -> int:
             print(line, flush=True)
         return 0
     service = Service(settings)
-    with stops(service):
-        ended = service.run()
+    try:
+        with stops(service):
+            ended = service.run()
+    except JournalError as error:  # nothing is told that is not kept
+        log.get("effad").critical("effad stops: the journal cannot be written", why=str(error))
+        return 1
     if ended.hung:
         os._exit(1)  # threads that hang would be torn down under their feet
     return 0

@@ -61,6 +61,7 @@ class Service:
         self._jobs = 0
         self._closing = ExitStack()  # what is closed once no thread uses it any more
         self._reminded = 0.0
+        self._paused_ns: int | None = None  # since when no job runs, Unix epoch
         self._log = log.get("effad")
         self.herald = Herald(self.epoch, self._outgoing.put, self._keep_alarm)
 
@@ -130,12 +131,7 @@ class Service:
                 text = f"{len(left.open)} parts were open, and the settings have no such station"
                 self.herald.alarm(AlarmCode.JOURNAL, text, station=station)
         if not self._state.first and self._state.orderly:
-            self.herald.alarm(
-                AlarmCode.UNACCOUNTED_INTERVAL,
-                "effad was stopped: nothing counted triggers",
-                since_ns=self._state.alive_ns,
-                until_ns=time.time_ns(),
-            )
+            self._nothing_counted("effad was stopped", self._state.alive_ns)
 
     def _begin_job(self) -> None:
         self.herald.change(State.INITIALIZED, "opening cameras")
@@ -173,6 +169,10 @@ class Service:
         for supervisor in job.cameras:
             while not supervisor.started.wait(_TICK) and not self._stop.is_set():
                 notify.extend_timeout(_TICK + STOP_SECONDS)
+                notify.alive()
+        if self._paused_ns is not None:
+            self._nothing_counted("no job was running", self._paused_ns)
+            self._paused_ns = None
         if not self._stop.is_set():
             self.herald.change(State.CONTINUOUS_EXECUTION, "inspecting")
 
@@ -197,6 +197,7 @@ class Service:
 
     def _finish_job(self, job: Job) -> None:
         self._seqs, self._counts = job.ledger.newest(), job.ledger.counts()
+        self._paused_ns = time.time_ns()
         self.job = None
         job.close()
         if not self.crew.failed:
@@ -265,7 +266,21 @@ class Service:
     def _images_lost(self, text: str) -> None:
         self.herald.alarm(AlarmCode.ARCHIVE, text)
 
+    def _nothing_counted(self, why: str, since_ns: int) -> None:
+        self.herald.alarm(
+            AlarmCode.UNACCOUNTED_INTERVAL,
+            f"{why}: nothing counted triggers",
+            since_ns=since_ns,
+            until_ns=time.time_ns(),
+        )
+
     # End.
+
+    def _record_end(self) -> None:
+        try:
+            self._state.ended()
+        except JournalError as error:
+            self._log.error("the end is not journaled", why=str(error))
 
     def _end(self, *, in_order: bool) -> tuple[str, ...]:
         """Stop the cameras and wait for the streams to end; kill what does not."""
@@ -280,7 +295,7 @@ class Service:
                 job.ended.wait(STOP_SECONDS)
             self._heartbeat()  # with the last seq, for who missed the last verdict
         if in_order and not self.crew.failed:
-            self._state.ended()
+            self._record_end()
         self.archive.done()
         self._silence.set()
         self._outgoing.done()

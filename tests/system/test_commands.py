@@ -84,6 +84,8 @@ def test_a_shift_with_a_plc_and_an_operator(
     assert statistics["nut"].reasons == {"frame_lost": 1}
     assert statistics["nut"].stages["infer"].count == 2
     assert [v.seq for v in replayed if isinstance(v, Verdict)] == [1, 2, 3, 4, 5]
+    (pause,) = [a for a in line.alarms if a.code is AlarmCode.UNACCOUNTED_INTERVAL]
+    assert (pause.since_ns or 0) < (pause.until_ns or 0), "three triggers that nobody counted"
     assert line.verdicts[4].jobId != line.verdicts[0].jobId
     audit_names_who_commanded_what(tmp_path / "state" / "journal.db")
 
