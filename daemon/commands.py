@@ -151,17 +151,19 @@ class Commands:
         return self._done(request, bypassed=job.ledger.bypassed())
 
     def _override(self, request: Override, peer: Peer) -> Answer:
-        self._line.journal.override(
-            OperatorWord(
-                station=self._known(request.station),
-                seq=request.seq,
-                verdict=request.verdict,
-                operator=request.operator,
-                note=request.note,
-                time_ns=time.time_ns(),
-                peer=peer.name,
-            )
+        word = OperatorWord(
+            station=self._known(request.station),
+            seq=request.seq,
+            verdict=request.verdict,
+            operator=request.operator,
+            note=request.note,
+            time_ns=time.time_ns(),
+            peer=peer.name,
         )
+        try:
+            self._line.journal.override(word)
+        except JournalError as error:
+            raise InputError(str(error)) from error
         return self._done(request)
 
     def _replay(self, request: ReplayFrom) -> Answer:

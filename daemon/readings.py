@@ -60,7 +60,7 @@ class Readings:
             },
             cameras=_cameras(job) if job else {},
             queues={"frames": QueueReading(len(job.frames), job.frames.capacity)} if job else {},
-            journal=_journal(line.journal),
+            journal=_journal(line.journal, job),
             archive=_archive(line.archive),
             subscribers=line.sockets.door.counts.connections,
             requests=_requests(line.sockets.control),
@@ -83,10 +83,10 @@ def _cameras(job: Job) -> dict[tuple[str, str], CameraReading]:
     }
 
 
-def _journal(journal: Journal) -> JournalReading:
+def _journal(journal: Journal, job: Job | None) -> JournalReading:
     return JournalReading(
         size_bytes=journal.size(),
-        waiting=None,
+        waiting=job.ledger.waiting() if job else 0,
         oldest_wait_s=None,
         checkpoint_age_s=None,
         set_aside=0 if journal.set_aside is None else 1,

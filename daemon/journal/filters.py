@@ -72,6 +72,11 @@ class Word:
     peer: str
 
 
+def recipe_of(name: str | None, version: int | None) -> str:
+    """Name a recipe with its version; a dash where there was none."""
+    return "-" if name is None else f"{name} v{version}"
+
+
 @dataclass(frozen=True)
 class Row:
     """A verdict with what was said of it since."""
@@ -85,8 +90,8 @@ class Row:
     part: str | None
     lot: str | None
     serial: str | None
-    recipe: str
-    recipe_version: int
+    recipe: str | None  # null where the station had none, as the version
+    recipe_version: int | None
     score: float | None
     bypassed: bool
     latency_ns: int

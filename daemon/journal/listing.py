@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from daemon.journal.filters import Row
+from daemon.journal.filters import Row, recipe_of
 from daemon.messages import Kind
 
 STYLES = {Kind.PASS: "green", Kind.FAIL: "bold red", Kind.NO_VERDICT: "bold yellow"}
@@ -66,7 +66,7 @@ def table(rows: Iterable[Row]) -> Table:
             _verdict(row),
             "-" if row.score is None else f"{row.score:.3f}",
             f"{row.latency_ns / 1e6:.0f}",
-            Text(printable(f"{row.recipe} v{row.recipe_version}")),
+            Text(printable(recipe_of(row.recipe, row.recipe_version))),
             Text(printable(_where(row))),
         ]
         if late:

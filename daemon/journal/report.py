@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daemon.journal.filters import Filter
+from daemon.journal.filters import Filter, recipe_of
 from daemon.journal.places import Places, find_places
 from daemon.journal.reader import JournalReader
 from daemon.messages import Kind
@@ -26,8 +26,8 @@ class _Key(NamedTuple):
     station: str
     kind: str
     reason: str | None
-    recipe: str
-    version: int
+    recipe: str | None
+    version: int | None
     bypassed: int
     quarter: int  # of an hour, that it was published in
 
@@ -163,7 +163,7 @@ def _count(reader: JournalReader, wanted: Filter) -> Report:
         for account in (
             made.total,
             made.stations.setdefault(key.station, Account()),
-            made.recipes.setdefault(f"{key.recipe} v{key.version}", Account()),
+            made.recipes.setdefault(recipe_of(key.recipe, key.version), Account()),
             course.setdefault(_start(key.quarter, made.by_day), Account()),
         ):
             account.add(key.kind, bool(key.bypassed), count)

@@ -21,6 +21,11 @@ class Account:
         self._waiting = 0  # settled, and not yet published
         self.newest = last  # number of the newest verdict that was published
 
+    @property
+    def waiting(self) -> int:
+        """How many settled parts are not published yet."""
+        return self._waiting
+
     def settled(self) -> None:
         """Count a part whose verdict is to come."""
         self._waiting += 1

@@ -245,6 +245,11 @@ class Ledger:
         with self._lock:
             return {name: here.account.newest for name, here in self._stations.items()}
 
+    def waiting(self) -> int:
+        """Count the parts that are settled and not published: what the journal is behind."""
+        with self._lock:
+            return sum(here.account.waiting for here in self._stations.values())
+
     def bypassed(self) -> tuple[str, ...]:
         """Name the stations whose parts pass uninspected."""
         with self._lock:

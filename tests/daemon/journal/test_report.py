@@ -20,7 +20,7 @@ from daemon.journal.report import Report, report
 from daemon.journal.report_html import html
 from daemon.journal.report_text import as_json, percent, text
 from daemon.messages import Alarm, AlarmCode, Kind, Reason, Verdict
-from tests.daemon.journal.entered import START, entry, opened, region, verdict
+from tests.daemon.journal.entered import START, entry, filled, opened, region, verdict
 
 HOUR = 3600 * 10**9
 SINCE, UNTIL = START + HOUR // 2, START + 6 * HOUR
@@ -247,3 +247,17 @@ def test_regions_at_the_border_are_counted(tmp_path: Path) -> None:
     grid = places.grid()
     assert (grid[0][0], grid[-1][-1], places.regions, places.parts) == (2, 1, 3, 1)
     assert math.prod(places.size) == len(grid) * len(grid[0])
+
+
+def test_parts_of_a_station_without_a_recipe_are_told_as_such(tmp_path: Path) -> None:
+    none: dict[str, Any] = {
+        "recipe": None,
+        "recipe_version": None,
+        "bundle": None,
+        "calibration": None,
+    }
+    filled(tmp_path, [verdict(1, Kind.NO_VERDICT, reason=Reason.NO_RECIPE, **none)])
+    with JournalReader(tmp_path) as reader:
+        made = report(reader, Filter())
+    assert set(made.recipes) == {"-"}
+    assert made.reasons == {"no_recipe": 1}
