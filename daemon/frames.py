@@ -45,4 +45,3 @@ class Frame:
     pixels: NDArray[np.uint8] | NDArray[np.uint16]  # shaped as its format says
     pixel_format: PixelFormat
     lease: Lease  # ``pixels`` are dead once it is let go
-    received_ns: int  # CLOCK_MONOTONIC

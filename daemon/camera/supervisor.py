@@ -271,7 +271,7 @@ class CameraSupervisor:
             return
         pixels = self._slots.pixels(said.slot).view(self._format.dtype).reshape(self._shape)
         lease = Lease(lambda: self._give_back(said.slot))
-        put(Frame(claim, pixels, self._format, lease, said.received_ns))
+        put(Frame(claim, pixels, self._format, lease))
 
     def _give_back(self, slot: int) -> None:
         with self._lock:

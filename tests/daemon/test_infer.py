@@ -34,7 +34,6 @@ def frames_of(
             image,
             PixelFormat.RGB8,
             Lease(lambda n=number: given_back.append(n)),  # type: ignore[misc]
-            0,
         )
         for number, image in enumerate(pixels, start=1)
     ]

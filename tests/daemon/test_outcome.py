@@ -35,7 +35,6 @@ def inspected(value: float, placement: Placement | None = None) -> Inspected:
         np.zeros((4, 4), np.uint8),
         PixelFormat.MONO8,
         Lease(lambda: None),
-        2,
     )
     return Inspected(AnomalyMap(values, placement), frame, 3, 4)
 

@@ -91,7 +91,6 @@ class Scales:
             np.zeros((4, 4), np.uint8),
             PixelFormat.MONO8,
             Lease(lambda: self.let_go.append(number)),
-            2,
         )
         return Inspected(AnomalyMap(values, Whole(128, 128).placement), frame, 3, 4)
 

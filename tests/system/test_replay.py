@@ -92,7 +92,7 @@ class Line:
             reason=Reason.MODEL_ERROR,
         )
         if not fails:
-            frame = Frame(Claim("nut", seq, "cam1"), pixels, name, lease, time.monotonic_ns())
+            frame = Frame(Claim("nut", seq, "cam1"), pixels, name, lease)
             anomaly = self.inspector.inspect(frame).anomaly
             kind, regions = judge(anomaly, recipe)
             seen = {"verdict": kind, "reason": None, "score": anomaly.score, "regions": regions}

@@ -28,7 +28,7 @@ MAP = AnomalyMap(torch.zeros(1, 1), Placement((0, 0), (4, 4), (1, 1)))
 def result(given_back: list[str] | None = None) -> Inspected:
     """Give what a worker gives; its frame is a slot of no camera."""
     lease = Lease(lambda: given_back.append("slot") if given_back is not None else None)
-    frame = Frame(Claim("nut", 0, "c"), np.zeros((4, 4), np.uint8), PixelFormat.MONO8, lease, 0)
+    frame = Frame(Claim("nut", 0, "c"), np.zeros((4, 4), np.uint8), PixelFormat.MONO8, lease)
     return Inspected(MAP, frame, 1, 2)
 
 
