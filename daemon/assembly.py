@@ -12,13 +12,13 @@ from daemon.cameras import camera_plan, check_output
 from daemon.claims import StationPlan
 from daemon.continuity import Continuity
 from daemon.herald import Herald
-from daemon.infer import Inspector
-from daemon.inspectors import device_of
+from daemon.inspection.infer import Inspector
+from daemon.inspection.inspectors import device_of
+from daemon.inspection.outcome import MapPlan, Origin
 from daemon.job import JobPlan
 from daemon.journal import default_folder
 from daemon.ledger import Ledger
 from daemon.messages import AlarmCode
-from daemon.outcome import MapPlan, Origin
 from daemon.settings import CameraSettings, Settings, StationSettings
 from models.recipe import LoadedRecipe
 

@@ -8,8 +8,8 @@ from daemon.assembly import deadline_ms, state_folder
 from daemon.camera.spawn import look
 from daemon.camera.wanted import check_fit
 from daemon.cameras import camera_plan, check_output
-from daemon.infer import Inspector
-from daemon.inspectors import load_recipes, make_workers
+from daemon.inspection.infer import Inspector
+from daemon.inspection.inspectors import load_recipes, make_workers
 from daemon.security.keyring import Keyring
 from daemon.settings import CameraSettings, Settings, StationSettings
 

@@ -12,13 +12,13 @@ from daemon.camera.supervisor import CameraSupervisor
 from daemon.channel import Channel, Crew, Holding, Last
 from daemon.claims import Claim, StationPlan
 from daemon.frames import Frame
-from daemon.infer import Inspector, infer
-from daemon.latest import Latest
+from daemon.inspection.infer import Inspector, infer
+from daemon.inspection.latest import Latest
+from daemon.inspection.outcome import MapPlan, Origin
+from daemon.inspection.outlet import Outlet, Outlets, Verdicts
 from daemon.ledger import ClaimFile, Ledger, Left
 from daemon.messages import Counts, Kind, Part, Reason, TriggerSource, Verdict
 from daemon.metrics.statistics import Statistics
-from daemon.outcome import MapPlan, Origin
-from daemon.outlet import Outlet, Outlets, Verdicts
 from daemon.parts import Inspected, Settled, Unseen
 from daemon.publisher import Outgoing
 from models.errors import InputError

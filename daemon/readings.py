@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Protocol
 
 from daemon.archive import Archive
-from daemon.control import ControlServer
+from daemon.control.server import ControlServer
 from daemon.herald import Herald
 from daemon.job import Job
 from daemon.journal import Journal

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from daemon.archive.comparison import Comparison, Looked, compare
 from daemon.archive.read import Image, find, read
-from daemon.judge import judge
+from daemon.inspection.judge import judge
 from daemon.overlay import heat_overlay
 from models import recipe as recipes
 from models.calibration import fuse

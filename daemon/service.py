@@ -15,10 +15,10 @@ from daemon.archive import Archive, plan_of
 from daemon.assembly import cameras_of, job_plan, state_folder, supervise
 from daemon.camera.spawn import STOP_SECONDS
 from daemon.channel import Channel, Crew
-from daemon.commands import Commands
 from daemon.continuity import Continuity
+from daemon.control.commands import Commands
 from daemon.herald import Herald
-from daemon.inspectors import load_recipes, make_workers
+from daemon.inspection.inspectors import load_recipes, make_workers
 from daemon.job import Before, Job, Services
 from daemon.journal import JournalError
 from daemon.ledger import unbalanced

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from daemon import log
 from daemon.channel import Channel, Crew
-from daemon.commands import Commands
-from daemon.control import ControlServer
+from daemon.control.commands import Commands
+from daemon.control.server import ControlServer
 from daemon.metrics.reading import Source
 from daemon.metrics.server import MetricsServer
 from daemon.publisher import Outgoing, Publisher

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 import daemon.camera.supervisor as supervisor
-import daemon.outcome as outcome
-import daemon.outlet as outlet
+import daemon.inspection.outcome as outcome
+import daemon.inspection.outlet as outlet
 import daemon.publisher as publisher
-from daemon.infer import Inspector
+from daemon.inspection.infer import Inspector
+from daemon.inspection.outlet import Outlet
 from daemon.journal import Journal
 from daemon.ledger import Ledger
 from daemon.messages import Kind, Reason
-from daemon.outlet import Outlet
 from daemon.parts import Inspected
 from daemon.publisher import Outgoing
 from models.calibration import AnomalyMap

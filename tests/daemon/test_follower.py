@@ -9,8 +9,8 @@ import pytest
 
 from daemon.channel import Channel, Crew
 from daemon.client import Follower, Gone, Position
-from daemon.commands import Commands
-from daemon.control import ControlServer
+from daemon.control.commands import Commands
+from daemon.control.server import ControlServer
 from daemon.herald import Herald
 from daemon.journal import Entry, Journal, JournalReader
 from daemon.messages import Counts, Part, Verdict

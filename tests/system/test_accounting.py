@@ -86,7 +86,7 @@ def test_every_fault_is_accounted_for(
 
 SWALLOWER = """
 import sys
-from daemon.outlet import Outlet
+from daemon.inspection.outlet import Outlet
 
 send = Outlet._send
 

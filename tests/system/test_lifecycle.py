@@ -60,9 +60,9 @@ def test_systemd_hears_of_each_step(
 
 STALLING = """
 import sys, threading
-import daemon.infer
+import daemon.inspection.infer
 
-daemon.infer.Inspector.inspect = lambda self, frame: threading.Event().wait()
+daemon.inspection.infer.Inspector.inspect = lambda self, frame: threading.Event().wait()
 from daemon.main import main
 sys.exit(main())
 """

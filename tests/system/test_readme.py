@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import zmq
 
-from daemon.control import Answer, Peer
+from daemon.control.server import Answer, Peer
 from daemon.messages import Heartbeat, Kind, Part, Reason, State, Verdict
 from daemon.publisher import Outgoing
 from daemon.requests import ReplayFrom, Reply, Request

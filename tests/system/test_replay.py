@@ -20,8 +20,8 @@ from daemon.archive.record import MAP, RECORD
 from daemon.channel import Crew
 from daemon.claims import Claim
 from daemon.frames import Frame, Lease
-from daemon.infer import Inspector
-from daemon.judge import judge
+from daemon.inspection.infer import Inspector
+from daemon.inspection.judge import judge
 from daemon.messages import Kind, Part, Reason, TriggerSource, Verdict, View
 from daemon.replay import main
 from daemon.simulator.pixels import encode

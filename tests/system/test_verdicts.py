@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from daemon.judge import judge
+from daemon.inspection.judge import judge
 from daemon.messages import Kind, State, TriggerSource
 from daemon.replay import main as replay
 from daemon.simulator.pixels import encode

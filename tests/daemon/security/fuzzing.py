@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import zmq
 
-from daemon.control import ControlCounts
+from daemon.control.server import ControlCounts
 from daemon.requests import Reply
 from daemon.security.keys import ClientKeys
 from tests.daemon.security.guarded import LIMIT, Guarded, wait_for

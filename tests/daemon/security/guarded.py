@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.channel import Channel, Crew
-from daemon.control import Answer, ControlServer, Handler, Peer
+from daemon.control.server import Answer, ControlServer, Handler, Peer
 from daemon.messages import State, StateChange
 from daemon.publisher import Outgoing, Publisher
 from daemon.requests import Reply, Request

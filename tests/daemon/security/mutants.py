@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from daemon.asked import PARTS
+from daemon.control.asked import PARTS
 from daemon.requests import CLASSES, Command
 
 Parts = list[bytes]

@@ -13,7 +13,7 @@ import zmq
 from structlog.testing import capture_logs
 
 from daemon.client import Requester, Subscriber
-from daemon.control import Answer, Peer
+from daemon.control.server import Answer, Peer
 from daemon.publisher import Outgoing
 from daemon.requests import GetState, Reply, Request, Snapshot, SoftwareTrigger, StopJob
 from daemon.security.command import main

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.pace import Pace
+from daemon.inspection.pace import Pace
 
 TIMES = st.floats(0.0001, 10, allow_nan=False)
 

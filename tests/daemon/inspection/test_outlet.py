@@ -11,13 +11,13 @@ import torch
 
 from daemon.claims import Claim, Seen, StationPlan
 from daemon.frames import Frame, Lease
+from daemon.inspection.latest import Latest
+from daemon.inspection.outcome import MapPlan, Origin
+from daemon.inspection.outlet import Outlet, Outlets
 from daemon.journal import Entry, Journal, JournalReader, LateResult
-from daemon.latest import Latest
 from daemon.ledger import Ledger
 from daemon.messages import Kind, MapEncoding, Part, Reason, TriggerSource, Verdict
 from daemon.metrics.statistics import Statistics
-from daemon.outcome import MapPlan, Origin
-from daemon.outlet import Outlet, Outlets
 from daemon.parts import Belated, Inspected, Settled, SettledView
 from daemon.publisher import Outgoing
 from models import recipe as recipes

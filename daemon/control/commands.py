@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from daemon import log
-from daemon.control import Answer, Peer
+from daemon.control.server import Answer, Peer
 from daemon.herald import Herald
 from daemon.job import Job
 from daemon.journal import (

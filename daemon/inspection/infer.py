@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from daemon import log
 from daemon.claims import Claim
 from daemon.frames import Frame
+from daemon.inspection.pace import Pace
 from daemon.messages import Reason
-from daemon.pace import Pace
 from daemon.parts import Inspected, Unseen
 from models.calibration import fuse
 from models.engine import Engine

@@ -9,8 +9,8 @@ import torch
 
 from daemon.claims import Claim, Seen
 from daemon.frames import Frame, Lease
+from daemon.inspection.outcome import MapPlan, Origin, maps_of, too_late, verdict_of
 from daemon.messages import Kind, MapEncoding, Part, Reason, TriggerSource, Verdict
-from daemon.outcome import MapPlan, Origin, maps_of, too_late, verdict_of
 from daemon.parts import Bypassed, Inspected, Outcome, Settled, SettledView, Unseen
 from models import recipe as recipes
 from models.calibration import AnomalyMap

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from daemon.judge import judge
+from daemon.inspection.judge import judge
 from daemon.messages import Kind, Map, MapEncoding, Reason, Region, Verdict, View
 from daemon.parts import Bypassed, Inspected, Settled, SettledView, Unseen
 from daemon.wire import Payload, encode_map

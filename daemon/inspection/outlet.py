@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from daemon.inspection.judge import judge
+from daemon.inspection.latest import Latest
+from daemon.inspection.outcome import MapPlan, Origin, maps_of, too_late, verdict_of
 from daemon.journal import Entry, LateResult
-from daemon.judge import judge
-from daemon.latest import Latest
 from daemon.ledger import Ledger
 from daemon.messages import Kind, Verdict
 from daemon.metrics.statistics import Stage, Statistics
-from daemon.outcome import MapPlan, Origin, maps_of, too_late, verdict_of
 from daemon.parts import Belated, Inspected, Settled
 from daemon.publisher import Outgoing
 from daemon.wire import header_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from daemon import log
-from daemon.infer import Inspector
+from daemon.inspection.infer import Inspector
 from daemon.settings import Settings
 from models import recipe as recipes
 from models.engine import Engine

@@ -11,8 +11,8 @@ import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.asked import PARTS
-from daemon.control import REQUEST_LIMIT, Answer, ControlServer, Peer
+from daemon.control.asked import PARTS
+from daemon.control.server import REQUEST_LIMIT, Answer, ControlServer, Peer
 from daemon.messages import State
 from daemon.requests import GetStatistics, Reply, Request, SoftwareTrigger
 from models.errors import InputError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from daemon.judge import MOST_REGIONS, judge, regions
+from daemon.inspection.judge import MOST_REGIONS, judge, regions
 from daemon.messages import Kind
 from models import recipe as recipes
 from models.calibration import AnomalyMap

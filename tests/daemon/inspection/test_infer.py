@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from daemon.claims import Claim
 from daemon.frames import Frame, Lease
-from daemon.infer import Inspector, infer
+from daemon.inspection.infer import Inspector, infer
 from daemon.messages import Reason
 from daemon.parts import Inspected, Unseen
 from models import recipe as recipes

@@ -14,9 +14,9 @@ from typing import TypeAlias
 import zmq
 
 from daemon import log
-from daemon.asked import PARTS, REQUEST_LIMIT, NotARequest, id_of, read_request, way_back
+from daemon.control.asked import PARTS, REQUEST_LIMIT, NotARequest, id_of, read_request, way_back
+from daemon.control.rate import Rates
 from daemon.publisher import bind, keep_alive
-from daemon.rate import Rates
 from daemon.requests import WATCHING, Reply, Request
 from daemon.security.door import Door, opened
 from daemon.security.peer import Peer, peer_of

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.rate import Rates
+from daemon.control.rate import Rates
 
 
 class Clock:

@@ -1,0 +1,1 @@
+"""The socket that effad is asked on, and what it answers."""

@@ -1,0 +1,1 @@
+"""From frames in slots to verdicts that are judged, kept and told."""
