@@ -40,6 +40,12 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["EFFAD_METRICS__PORT"] = "0"
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Give every run the same noise: what fails once must fail again."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real images; skips the test where there is none."""
