@@ -37,6 +37,29 @@ class Incomplete:
     frame_id: int | None
 
 
+class Monitor:
+    """harvesters' monitor of new buffers, which also knows the FrameID of the newest one.
+
+    harvesters queues an incomplete buffer again before it says so, and the driver may have filled
+    it with a later frame by then: whose FrameID that of the lost one would be taken for.
+    """
+
+    def __init__(self, monitor: Any) -> None:
+        self._monitor = monitor
+        self.frame_id: int | None = None
+
+    def update_event_data(self, timeout_ms: int) -> None:
+        """Wait for the next buffer; raises what harvesters handles."""
+        self._monitor.update_event_data(timeout_ms)
+        try:
+            self.frame_id = int(self._monitor.buffer.frame_id)
+        except BUFFER_ERRORS:
+            self.frame_id = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._monitor, name)
+
+
 def delivered(raw: Any) -> Delivered:
     filled = int(raw.size_filled)
     data = np.frombuffer(raw.raw_buffer, np.uint8)

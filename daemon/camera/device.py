@@ -13,7 +13,14 @@ from typing import Any
 from genicam import genapi, gentl
 from harvesters.core import Callback, Harvester, ImageAcquirer, ParameterKey, ParameterSet
 
-from daemon.camera.buffer import BUFFER_ERRORS, CAMERA_ERRORS, Delivered, Incomplete, delivered
+from daemon.camera.buffer import (
+    BUFFER_ERRORS,
+    CAMERA_ERRORS,
+    Delivered,
+    Incomplete,
+    Monitor,
+    delivered,
+)
 from daemon.camera.clock import Latch
 from daemon.messages import TriggerSource
 from models.errors import InputError
@@ -71,15 +78,12 @@ class Camera:
         return acquirer
 
     def _note(self) -> None:
-        # The monitor still names the buffer, though it has just been queued again.
-        frame_id: int | None = None
-        monitors = getattr(self._acquirer, "_new_buffer_event_monitor_dict", {})
-        for monitor in monitors.values():
-            try:
-                frame_id = int(monitor.buffer.frame_id)
-            except BUFFER_ERRORS:
-                frame_id = None
-        self._incomplete.append(Incomplete(frame_id))
+        known = [m.frame_id for m in self._monitors().values() if isinstance(m, Monitor)]
+        self._incomplete.append(Incomplete(known[0] if known else None))
+
+    def _monitors(self) -> dict[Any, Any]:
+        """Give harvesters' own monitors of new buffers, by stream."""
+        return getattr(self._acquirer, "_new_buffer_event_monitor_dict", {})
 
     def node(self, name: str) -> Any:
         """Read a node's value; None where the camera has no such node, or it is not readable.
@@ -154,6 +158,10 @@ class Camera:
     def start(self) -> None:
         self._incomplete.clear()
         self._acquirer.start()
+        monitors = self._monitors()
+        for stream, monitor in monitors.items():
+            if not isinstance(monitor, Monitor):
+                monitors[stream] = Monitor(monitor)
 
     def software_trigger(self) -> None:
         """Raises ``CAMERA_ERRORS`` or AttributeError if the camera refuses."""
