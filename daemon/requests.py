@@ -4,7 +4,7 @@ Commands are named as the methods of OPC 40100-1 where it has one.
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias, Union
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -127,19 +127,7 @@ Request: TypeAlias = Union[  # noqa: UP007 (a name for pydantic)
 ]
 REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="command")])
 CLASSES: dict[Command, type[_Request]] = {
-    cls.model_fields["command"].default: cls
-    for cls in (
-        GetState,
-        GetStatistics,
-        ReplayFrom,
-        Snapshot,
-        AnnouncePart,
-        SoftwareTrigger,
-        StartJob,
-        StopJob,
-        Bypass,
-        Override,
-    )
+    cls.model_fields["command"].default: cls for cls in get_args(Request)
 }
 
 

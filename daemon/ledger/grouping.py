@@ -130,7 +130,7 @@ class ByCounter:
         """Say whether a frame is of the same moment as what is known of its part."""
         part = parts.open.get(number)
         exposed = part.exposed_ns if part else parts.closed.get(number)
-        return exposed is None or abs(exposed - seen.exposed_ns) <= self._window_ns
+        return _near(exposed, seen, self._window_ns)
 
     def of_missed(self, camera: str, trigger: int, parts: Parts) -> int | None:
         if camera == self._leader:
@@ -192,8 +192,7 @@ def _waits(part: OpenPart, camera: str) -> bool:
     return view is not None and view.seen is None and view.outcome is None
 
 
-def _near(part: OpenPart, seen: Seen, window_ns: float) -> bool:
-    exposed = part.exposed_ns
+def _near(exposed: int | None, seen: Seen, window_ns: float) -> bool:
     return exposed is None or abs(exposed - seen.exposed_ns) <= window_ns
 
 
@@ -201,6 +200,6 @@ def _at(parts: Iterable[OpenPart], camera: str, seen: Seen, window_ns: float) ->
     """Find the part that a frame is of by its exposure, or else the oldest that has no frame."""
     waiting = [part for part in parts if _waits(part, camera)]
     for part in waiting:
-        if part.exposed_ns is not None and _near(part, seen, window_ns):
+        if part.exposed_ns is not None and _near(part.exposed_ns, seen, window_ns):
             return part.number
     return next((part.number for part in waiting if part.exposed_ns is None), None)
