@@ -6,11 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from daemon.camera.supervisor import CameraSupervisor
-from daemon.camera.wanted import Before as CameraBefore
-from daemon.camera.wanted import Restarts, Wanted
+from daemon.camera.wanted import Before, Restarts, Wanted
 from daemon.cameras import camera_plan, check_output
 from daemon.claims import StationPlan
-from daemon.continuity import Continuity
 from daemon.herald import Herald
 from daemon.inspection.infer import Inspector
 from daemon.inspection.inspectors import device_of
@@ -80,17 +78,15 @@ def supervise(
     recipe: LoadedRecipe | None,
     ledger: Ledger,
     herald: Herald,
-    before: Continuity | None,
+    before: Before | None,
 ) -> CameraSupervisor:
-    """Make a camera's supervisor; ``before``: what a killed run left, to be accounted for.
+    """Make a camera's supervisor; ``before``: what a killed run knew of it.
 
     Raises ``InputError`` if its output could come too late for the gate.
     """
     check_output(camera, deadline_ms(settings, recipe))
     size = recipe.bundle.manifest.input if recipe else None
     on_cuda = recipe is not None and device_of(settings.engine.device, recipe).startswith("cuda")
-    left = before.left.get(station.name) if before else None
-    known = left.triggers.get(camera.name) if left else None
     return CameraSupervisor(
         station.name,
         camera_plan(settings, camera),
@@ -98,7 +94,7 @@ def supervise(
         Restarts(camera.restart_backoff_s, camera.restarts),
         ledger,
         partial(_alarm, herald, station.name),
-        CameraBefore(*known, before.alive_ns) if before and known else None,
+        before,
     )
 
 

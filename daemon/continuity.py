@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from daemon import log
+from daemon.camera.wanted import Before
 from daemon.journal import Journal, JournalReader, Keeper, Retention
 from daemon.journal.entries import Durability
 from daemon.ledger import FILE, ClaimFile, Left, left_behind
@@ -34,6 +35,7 @@ class Continuity:
         """
         durability: Durability = settings.durability
         self.folder = folder
+        self._stations = stations
         self.journal = Journal.open(folder, durability, epoch, code, on_set_aside)
         try:
             found = left_behind(folder / FILE)
@@ -49,13 +51,19 @@ class Continuity:
         for station in stations:
             claimed = self.left[station].committed if station in self.left else 0
             self.last[station] = max(self.journal.last.get(station, 0), claimed)
-        self.claims.begin(self.last)
         previous = self.journal.previous
-        #: Whether the run before this one was stopped in order, if there was one.
-        self.orderly = previous is None or previous.orderly
+        #: Whether the run before this one was stopped in order, if there was one. Of a journal that
+        #: was set aside the claims alone can tell.
+        self.orderly = (
+            previous.orderly if previous else not any(left.open for left in self.left.values())
+        )
         self.first = previous is None and found is None
-        #: The last sign of life of the run before this one, ns of the Unix epoch.
-        self.alive_ns = max(found.alive_ns if found else 0, previous.newest_ns if previous else 0)
+        #: Until when the triggers before this run are accounted for, ns of the Unix epoch.
+        self.alive_ns = found.alive_ns if found else 0
+        if previous and (self.orderly or not found):
+            self.alive_ns = max(self.alive_ns, previous.newest_ns)
+        left = {} if self.orderly else self.left
+        self.claims.begin(self.last, left, None if self.first else self.alive_ns)
         if not self.orderly:
             log.get("effad").warning(
                 "the run before was killed",
@@ -69,8 +77,28 @@ class Continuity:
             name: last for name, last in self.last.items() if last > self.journal.last.get(name, 0)
         }
 
+    @property
+    def unheard(self) -> list[tuple[str, str]]:
+        """Stations and cameras that the run before, which was killed, had not heard yet."""
+        known = {name: left.triggers for name, left in self.left.items()}
+        return [
+            (station, camera)
+            for station, cameras in self._stations.items()
+            for camera in cameras
+            if not self.orderly and camera not in known.get(station, {})
+        ]
+
+    def before(self, station: str, camera: str) -> Before | None:
+        """Give what a killed run knew of a camera, to be accounted for."""
+        left = None if self.orderly else self.left.get(station)
+        known = left.triggers.get(camera) if left else None
+        return Before(*known, self.alive_ns) if known else None
+
     def stay_alive(self, stop: threading.Event) -> None:
-        """Leave signs of life until told to stop: what a restart knows of when this run ended."""
+        """Leave signs of life until told to stop: what a restart knows of when this run ended.
+
+        For who has heard all cameras: until then what was before is still to be accounted for.
+        """
         while not stop.wait(_ALIVE):
             self.claims.alive()
 

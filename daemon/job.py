@@ -118,6 +118,11 @@ class Job:
     def cameras(self) -> list[CameraSupervisor]:
         return [camera for cameras in self._cameras.values() for camera in cameras]
 
+    @property
+    def unheard_ns(self) -> list[int]:
+        """Since when (Unix epoch) triggers of cameras that have stopped are not accounted for."""
+        return [ns for camera in self.cameras if (ns := camera.unheard_ns) is not None]
+
     def start(self, crew: Crew) -> None:
         """Start every stage, the last one first."""
         self.frames = frames = Channel[Frame](self._plan.queue, producers=len(self.cameras))

@@ -28,6 +28,7 @@ from daemon.publisher import Outgoing
 from daemon.readings import Readings
 from daemon.settings import Settings
 from daemon.sockets import Sockets
+from daemon.uncounted import Interval, Uncounted
 from models.errors import InputError
 
 _OUTGOING = 4096  # messages on their way to the publisher, who never waits for a subscriber
@@ -61,9 +62,9 @@ class Service:
         self._jobs = 0
         self._closing = ExitStack()  # what is closed once no thread uses it any more
         self._reminded = 0.0
-        self._paused_ns: int | None = None  # since when no job runs, Unix epoch
         self._log = log.get("effad")
         self.herald = Herald(self.epoch, self._outgoing.put, self._keep_alarm)
+        self._uncounted = Uncounted(self.herald)
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -115,7 +116,6 @@ class Service:
         self._closing.callback(self.sockets.close)
         self.sockets.open(self.crew, self._outgoing, self._silence, Readings(self))
         self.crew.start("journal", lambda: self._state.keeper.run(self._silence))
-        self.crew.start("alive", lambda: self._state.stay_alive(self._silence))
         self.archive.start(self.crew)
         self.herald.change(State.PREOPERATIONAL, "loading recipes")
         self._tell_of_before()
@@ -131,17 +131,20 @@ class Service:
                 text = f"{len(left.open)} parts were open, and the settings have no such station"
                 self.herald.alarm(AlarmCode.JOURNAL, text, station=station)
         if not self._state.first and self._state.orderly:
-            self._nothing_counted("effad was stopped", self._state.alive_ns)
+            self._uncounted.begin(Interval(self._state.alive_ns, "effad was stopped"))
+        for where in self._state.unheard:
+            why = "effad ended before it had heard the camera"
+            self._uncounted.begin(Interval(self._state.alive_ns, why, *where))
 
     def _begin_job(self) -> None:
         self.herald.change(State.INITIALIZED, "opening cameras")
         first = self._jobs == 0
         self._jobs += 1
         plan = job_plan(self.settings, self._recipes, self._workers, self.epoch, self._jobs)
-        killed = self._state if first and not self._state.orderly else None
+        killed = first and not self._state.orderly
         before = Before(
             last=self._seqs,
-            left=killed.left if killed else {},
+            left=self._state.left if killed else {},
             carried=self._counts,
             claims=self._state.claims,
         )
@@ -156,10 +159,11 @@ class Service:
         for station in self.settings.stations:
             for camera in station.cameras:
                 recipe = self._recipes.get(station.name)
+                known = self._state.before(station.name, camera.name) if first else None
                 job.add(
                     station.name,
                     supervise(
-                        self.settings, station, camera, recipe, job.ledger, self.herald, killed
+                        self.settings, station, camera, recipe, job.ledger, self.herald, known
                     ),
                 )
         self.job = job
@@ -170,10 +174,10 @@ class Service:
             while not supervisor.started.wait(_TICK) and not self._stop.is_set():
                 notify.extend_timeout(_TICK + STOP_SECONDS)
                 notify.alive()
-        if self._paused_ns is not None:
-            self._nothing_counted("no job was running", self._paused_ns)
-            self._paused_ns = None
         if not self._stop.is_set():
+            self._uncounted.end()
+            if first:
+                self.crew.start("alive", lambda: self._state.stay_alive(self._silence))
             self.herald.change(State.CONTINUOUS_EXECUTION, "inspecting")
 
     # Run.
@@ -197,7 +201,8 @@ class Service:
 
     def _finish_job(self, job: Job) -> None:
         self._seqs, self._counts = job.ledger.newest(), job.ledger.counts()
-        self._paused_ns = time.time_ns()
+        since_ns = min([time.time_ns(), *job.unheard_ns])
+        self._uncounted.begin(Interval(since_ns, "no job was running"))
         self.job = None
         job.close()
         if not self.crew.failed:
@@ -266,17 +271,14 @@ class Service:
     def _images_lost(self, text: str) -> None:
         self.herald.alarm(AlarmCode.ARCHIVE, text)
 
-    def _nothing_counted(self, why: str, since_ns: int) -> None:
-        self.herald.alarm(
-            AlarmCode.UNACCOUNTED_INTERVAL,
-            f"{why}: nothing counted triggers",
-            since_ns=since_ns,
-            until_ns=time.time_ns(),
-        )
-
     # End.
 
     def _record_end(self) -> None:
+        """Record that every trigger has its verdict, if so; else the next run goes on from here."""
+        if self.job is not None and self.job.unheard_ns:
+            self._log.warning("stopped before all cameras were heard: the next start accounts")
+            return
+        self._uncounted.end()
         try:
             self._state.ended()
         except JournalError as error:

@@ -78,9 +78,13 @@ class Account:
         else:
             self.missed(self.frame(frame_id), frame_id, Reason.INCOMPLETE, "incomplete buffer")
 
-    def away(self, since_ns: int) -> None:
-        """Say that nothing counts from ``since_ns`` (Unix epoch) to now."""
-        self._say(link.Unaccounted(since_ns=since_ns, until_ns=time.time_ns(), triggers=None))
+    def away(self, since_ns: int | None = None) -> None:
+        """Say that nothing counts from ``since_ns`` (Unix epoch) to now.
+
+        None: since the camera last showed how far it is.
+        """
+        since = self._alive_ns if since_ns is None else since_ns
+        self._say(link.Unaccounted(since_ns=since, until_ns=time.time_ns(), triggers=None))
 
     def lags(self, counter: int | None) -> bool:
         """Say whether the device has lost count: it has no counter, or that began again."""

@@ -260,6 +260,7 @@ class Acquisition:
             counter = self._camera.counter()
         except BUFFER_ERRORS as error:
             log.get("camera").warning("stopped a camera that does not answer", error=repr(error))
+            self._account.away()
         if counter is not None:
             self._account.stopped(counter)
         self._say(link.Stopped(counter=counter))

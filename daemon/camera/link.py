@@ -209,7 +209,10 @@ def send(end: socket.socket, message: FromCamera | ToCamera, descriptor: int | N
 
 def receive_from_camera(end: socket.socket) -> FromCamera | None:
     """Wait for what the camera's process says next; None when it has ended."""
-    data = end.recv(LARGEST)
+    try:
+        data = end.recv(LARGEST)
+    except ConnectionResetError:  # it ended and had not read all: what it said itself comes next
+        data = end.recv(LARGEST)
     if data[:1] == _IS_FRAME:
         return Frame.unpacked(data)
     return _FROM.validate_json(data) if data else None

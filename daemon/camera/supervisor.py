@@ -59,6 +59,7 @@ class CameraSupervisor:
         self.shift = before.shift if before else 0  # of trigger numbers over the device's counter
         # Unix epoch: since when nobody hears the camera, and that as its process opened it
         self._died_ns = self._gap_ns = before.alive_ns if before else None
+        self._accounted = before is None  # nothing is left to be said of its triggers
         self._stopping = threading.Event()
         self.frames = 0  # that came from it, whole or not
         self.deaths = 0  # of its process
@@ -115,6 +116,11 @@ class CameraSupervisor:
         """
         if not self._tell(link.Output(number=number, trigger=trigger)):
             self._output_missed(number, trigger, "its process is not running")
+
+    @property
+    def unheard_ns(self) -> int | None:
+        """Since when (Unix epoch) its triggers are not accounted for; None: all are, it stopped."""
+        return None if self._accounted else self._died_ns or self._gap_ns or time.time_ns()
 
     @property
     def slots(self) -> int:
@@ -202,7 +208,7 @@ class CameraSupervisor:
                 self._open(said)
             case link.Started():
                 self._last, self.shift, self._resumed = said.base, said.shift, False
-                self._up = True
+                self._up, self._accounted, self._gap_ns = True, False, None
                 self._ledger.started(self._station, self.name, said.base, said.shift)
                 if self.started.is_set():
                     self._alarm("camera_up", self.name, "the camera delivers again")
@@ -222,6 +228,7 @@ class CameraSupervisor:
             case link.Refused():  # it did acquire before: give it the chance to come back
                 self._log.error("camera refused", why=said.error)
             case link.Stopped():
+                self._accounted = True
                 self._log.info("camera stopped", counter=said.counter)
 
     def _open(self, said: link.Opened) -> None:

@@ -3,6 +3,8 @@
 Verdicts of a station are committed in order, so what is open is a range: after the newest committed
 number, up to the newest opened one. Both are kept, and beside them what is known of each open part,
 in a ring. A page of memory that was written is the kernel's: only a power cut loses it.
+
+A run that is killed before it has heard its cameras leaves what the run before it had left.
 """
 
 import json
@@ -28,8 +30,9 @@ _HEADER = struct.Struct("<8sIIQ")  # magic, version, bytes of layout, alive_ns; 
 _ALIVE_AT = 16
 _PAGE = 4096
 #: A station's newest opened and newest committed number; then each camera's newest trigger, and by
-#: what triggers exceed the device's own counter.
+#: what triggers exceed the device's own counter, with ``_HEARD``.
 _TWO = struct.Struct("<QQ")
+_HEARD = 1 << 63  # the camera has acquired: that it had no trigger then is known of it too
 _NUMBER = struct.Struct("<Q")
 #: Number, ns of the Unix epoch, first camera's trigger, bytes of the part's JSON that follow.
 _RECORD = struct.Struct("<QQQI")
@@ -54,7 +57,8 @@ class Left:
 
     committed: int  # newest number whose verdict was committed
     open: tuple[LeftOpen, ...]  # ascending, without a hole
-    triggers: Mapping[str, tuple[int, int]]  # newest known trigger of each camera; its shift
+    #: Newest known trigger of each camera, and its shift; without those that never acquired.
+    triggers: Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -100,13 +104,33 @@ class ClaimFile:
                 f" {size / 1e6:.0f} MB, or set journal.folder to another place"
             ) from error
 
-    def begin(self, committed: Mapping[str, int]) -> None:
-        """Take the place of the file before, which may be read until then."""
+    def begin(
+        self,
+        committed: Mapping[str, int],
+        left: Mapping[str, Left] | None = None,
+        alive_ns: int | None = None,
+    ) -> None:
+        """Take the place of the file before, which may be read until then.
+
+        ``left``: what that holds, and this process has yet to account for; ``alive_ns`` (Unix
+        epoch): until when all is accounted for, None: until now.
+        """
         for station, number in committed.items():
             if station in self._at:
                 _TWO.pack_into(self._map, self._at[station], number, number)
+                if left and station in left:
+                    self._take_over(station, left[station])
+        if alive_ns is not None:
+            _NUMBER.pack_into(self._map, _ALIVE_AT, alive_ns)
         os.replace(self._partial, self._path)
         sync(self._path.parent)
+
+    def _take_over(self, station: str, left: Left) -> None:
+        for part in left.open:
+            self.opened(station, part.number, part.known_ns, part.part, part.trigger)
+        for camera, (trigger, shift) in left.triggers.items():
+            if camera in self._cameras[station]:
+                self.started(station, camera, trigger, shift)
 
     def opened(
         self, station: str, number: int, known_ns: int, part: Part, trigger: int | None = None
@@ -122,7 +146,8 @@ class ClaimFile:
         record = at + _PAGE + number % self._capacity * _RECORD_SIZE
         _RECORD.pack_into(self._map, record, number, known_ns, trigger or 0, len(named))
         self._map[record + _RECORD.size : record + _RECORD.size + len(named)] = named
-        _NUMBER.pack_into(self._map, at, number)  # last: what it counts is written
+        if number > _NUMBER.unpack_from(self._map, at)[0]:  # else it was taken over
+            _NUMBER.pack_into(self._map, at, number)  # last: what it counts is written
 
     def trigger(self, station: str, camera: str, trigger: int) -> None:
         """Note a camera's newest known trigger."""
@@ -130,7 +155,7 @@ class ClaimFile:
 
     def started(self, station: str, camera: str, trigger: int, shift: int) -> None:
         """Note what a camera goes on from."""
-        _TWO.pack_into(self._map, self._camera_at(station, camera), trigger, shift)
+        _TWO.pack_into(self._map, self._camera_at(station, camera), trigger, shift | _HEARD)
 
     def _camera_at(self, station: str, camera: str) -> int:
         return self._at[station] + (1 + self._cameras[station][camera]) * _TWO.size
@@ -175,8 +200,8 @@ def _left(data: bytes, at: int, capacity: int, cameras: list[Any]) -> Left:
     triggers = {}
     for index, camera in enumerate(cameras):
         trigger, shift = _TWO.unpack_from(data, at + (1 + index) * _TWO.size)
-        if trigger:
-            triggers[str(camera)] = (trigger, shift)
+        if trigger or shift & _HEARD:
+            triggers[str(camera)] = (trigger, shift & ~_HEARD)
     open_parts = []
     if not committed <= opened <= committed + _MOST_OPEN:
         raise ValueError(f"{opened} opened, {committed} committed")

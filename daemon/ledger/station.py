@@ -128,10 +128,11 @@ class Station:
 
     def missed(self, camera: str, trigger: int, why: Unseen, frame_id: int | None) -> None:
         number = self.grouping.of_missed(camera, trigger, self)
-        self._note(camera, trigger)
+        if number is not None:
+            self.open_until(number)
+        self._note(camera, trigger)  # last: killed in between, it would be known and not open
         if number is None:
             return
-        self.open_until(number)
         view = self.view(number, camera)
         if view is not None:
             self.open[number].announced = False

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -64,6 +65,7 @@ class Audited:
         )
         self.scene = Scene.create(folder / "scene", [camera], log_capacity=setting.capacity)
         self.pulsed = 0  # edges so far
+        self.started_ns = 0  # Unix epoch: when the daemon was started, and before its own epoch
         self._started: subprocess.Popen[bytes] | None = None
         self._config = folder / "effad.toml"
         self._config.write_text(self._settings())
@@ -124,6 +126,7 @@ format = "json"
     def start(self, *launch: str) -> None:
         """Start the daemon, again after it was killed; ``launch``: by another module."""
         self.end()
+        self.started_ns = time.time_ns()
         with self.log.open("ab") as log:
             self._started = subprocess.Popen(
                 [
@@ -160,10 +163,14 @@ format = "json"
 
     def until(self, triggers: int, limit: float = LIMIT) -> None:
         """Wait until the camera has made so many triggers."""
+        self.until_true(lambda: self.triggers >= triggers, f"{triggers} triggers", limit)
+
+    def until_true(self, reached: Callable[[], bool], what: str, limit: float = LIMIT) -> None:
+        """Wait until something is so."""
         end = time.monotonic() + limit
-        while self.triggers < triggers:
+        while not reached():
             self.check()
-            assert time.monotonic() < end, f"{self.triggers} of {triggers}: {self.words()}"
+            assert time.monotonic() < end, f"not reached: {what}: {self.words()}"
             time.sleep(0.02)
 
     def until_running(self) -> None:

@@ -14,10 +14,11 @@ import daemon.camera.supervisor as supervisor
 import daemon.inspection.outcome as outcome
 import daemon.inspection.outlet as outlet
 import daemon.publisher as publisher
+from daemon.camera import link
 from daemon.inspection.infer import Inspector
 from daemon.inspection.outlet import Outlet
 from daemon.journal import Journal
-from daemon.ledger import Ledger
+from daemon.ledger import ClaimFile, Ledger
 from daemon.messages import Kind, Reason
 from daemon.parts import Inspected
 from daemon.publisher import Outgoing
@@ -171,6 +172,39 @@ def after_count() -> None:
     _put(Ledger, "counted", dies)
 
 
+def at_begin() -> None:
+    """Killed when its own claims have just taken the place of those of the run before."""
+    begin = ClaimFile.begin
+
+    def dies(self: Any, *args: Any, **more: Any) -> None:
+        begin(self, *args, **more)
+        _die()
+
+    _put(ClaimFile, "begin", dies)
+
+
+def at_open() -> None:
+    """Killed when the camera is open, and nothing was heard of its triggers yet."""
+    _when_opened(_die)
+
+
+def stopped_at_open() -> None:
+    """No death: stopped in order, just then."""
+    _when_opened(lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def _when_opened(then: Callable[[], None]) -> None:
+    hear = supervisor.CameraSupervisor._hear
+
+    def heard(self: Any, said: Any, put: Any) -> None:
+        if isinstance(said, link.Opened):
+            then()
+            self._stopping.wait()  # so that nothing more is heard before
+        hear(self, said, put)
+
+    _put(supervisor.CameraSupervisor, "_hear", heard)
+
+
 def still() -> None:
     """No bug: every frame has the same map at once, of a real one's size, so that what is left is
     the cost of all but the networks.
@@ -197,6 +231,9 @@ PLANTS: dict[str, Callable[[], None]] = {
         after_commit,
         after_send,
         after_count,
+        at_begin,
+        at_open,
+        stopped_at_open,
         busy,
         still,
     )

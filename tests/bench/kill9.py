@@ -16,10 +16,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,20 @@ from tests.audit.auditor import Hearing, summary
 from tests.audit.rules import Promise
 
 FAILPOINTS = ("before_commit", "after_commit", "after_send", "after_count")
+EARLY = ("at_begin", "at_open")  # before it has heard its camera
 BUSY = ("tests.audit.launch", "--plant", "busy")
 LEAST = 20  # verdicts before a kill
 LIMIT = 60.0  # seconds for a start, on a busy machine
 FAULTS = (Fault.DROP, Fault.INCOMPLETE, Fault.SHORT, Fault.RESIZE)
+
+
+def own(kept: Sequence[Mapping[str, Any]], started_ns: int) -> int:
+    """Count what the run that was started then (Unix epoch) has said of its own parts.
+
+    What the run before it said may still come, or be asked for only now.
+    """
+    of_run = takewhile(lambda verdict: verdict["epoch"] >= started_ns, reversed(kept))
+    return sum(verdict["reason"] != "restart" for verdict in of_run)
 
 
 @dataclass
@@ -51,33 +61,22 @@ class Follower:
         self.hearing.stop()
         self._thread.join()
 
-    def of_run(self, begun: int) -> int:
-        """Count what the run said of its own parts; ``begun``: verdicts before its start."""
-        said = self.kept[begun:]
-        epoch = max((verdict["epoch"] for verdict in said), default=None)
-        return sum(v["epoch"] == epoch and v["reason"] != "restart" for v in said)
-
     def until(
-        self,
-        verdicts: int,
-        line: Audited,
-        *,
-        begun: int = 0,
-        dies: bool = False,
-        stalls: bool = False,
+        self, verdicts: int, line: Audited, *, dies: bool = False, stalls: bool = False
     ) -> None:
         """Wait until so many of a run have come, or, where it ``dies`` by itself, for its end.
 
-        ``begun``: verdicts before its start. ``stalls``: now and then the camera's counter is all
-        that tells of its triggers.
+        ``stalls``: now and then the camera's counter is all that tells of its triggers.
         """
         end = time.monotonic() + LIMIT
         stall = time.monotonic() + 1.0
-        while dies or self.of_run(begun) < verdicts:
+        while dies or own(self.kept, line.started_ns) < verdicts:
             if line.daemon.poll() is not None:
                 assert dies, line.words()
                 return
-            assert time.monotonic() < end, f"{self.of_run(begun)} of {verdicts}: {line.words()}"
+            assert time.monotonic() < end, (
+                f"{own(self.kept, line.started_ns)} of {verdicts}: {line.words()}"
+            )
             if stalls and time.monotonic() > stall:
                 line.scene.fault(SERIAL, Fault.STALL, 100)
                 stall = time.monotonic() + 0.5
@@ -91,9 +90,9 @@ def followed(line: Audited) -> Follower:
     return Follower(Hearing(*ends, "nut", kept.append), kept)
 
 
-def kill(line: Audited, follower: Follower, begun: int, chance: random.Random) -> None:
+def kill(line: Audited, follower: Follower, chance: random.Random) -> None:
     """Let it inspect, with faults, and kill it somewhere in the second after 20 verdicts."""
-    follower.until(LEAST, line, begun=begun)
+    follower.until(LEAST, line)
     line.scene.fault(SERIAL, chance.choice(FAULTS), chance.randint(1, 3))
     if chance.random() < 0.3:
         line.scene.fault(SERIAL, Fault.STALL, chance.randint(20, 100))  # then a burst
@@ -119,14 +118,12 @@ def rounds(
         follower.until(0, line, dies=True, stalls=point == "after_count")
         assert line.daemon.wait() == -signal.SIGKILL, line.words()
     for number in range(random_kills):
-        begun = len(follower.kept)
         line.start(*BUSY)
-        kill(line, follower, begun, chance)
+        kill(line, follower, chance)
         if (number + 1) % 10 == 0:
             print(f"{number + 1} kills, {len(follower.kept)} verdicts", file=sys.stderr)
-    begun = len(follower.kept)
     line.start(*BUSY)
-    follower.until(LEAST, line, begun=begun)
+    follower.until(LEAST, line)
     line.daemon.send_signal(signal.SIGTERM)
     assert line.daemon.wait(LIMIT) == 0, line.words()
 
@@ -169,13 +166,20 @@ def run(folder: Path, recipe: Path, points: Sequence[str], kills: int, seed: int
     finally:
         line.end()
         follower.end()
+    found = audited(line, follower)
+    line.scene.close()
+    return found
+
+
+def audited(line: Audited, follower: Follower) -> dict[str, Any]:
+    """Hold what a follower has, the journal and the camera's log together, after the end."""
+    setting = line.setting
     log = scene_log.read(line.scene.path, SERIAL)
     promise = Promise(setting.deadline_ms * 1_000_000, 5_000_000, setting.slots)
     found = summary(follower.hearing, log, promise)
-    other = differences(follower.kept, journaled(folder / "state" / "journal.db"))
+    other = differences(follower.kept, journaled(line.folder / "state" / "journal.db"))
     found["mismatches"] += len(other)
     found["shown"] = (found["shown"] + other)[:20]
-    line.scene.close()
     return found
 
 
@@ -190,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(dir="/dev/shm") as folder,  # a disk waits now and then
     ):
         recipe = made_recipe(Path(made), deadline_ms=2000)
-        points = FAILPOINTS * args.points
+        points = (*FAILPOINTS, *EARLY) * args.points
         found = run(Path(folder), recipe, points, args.rounds, args.seed)
     print(json.dumps(found, indent=1))
     return 1 if found["mismatches"] else 0

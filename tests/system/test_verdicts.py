@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from daemon.inspection.judge import judge
-from daemon.messages import Kind, State, TriggerSource
+from daemon.messages import AlarmCode, Kind, State, TriggerSource
 from daemon.replay import main as replay
 from daemon.simulator.pixels import encode
 from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
@@ -91,6 +91,8 @@ def test_two_workers_keep_the_order_and_the_plc_ids(
     assert "bolt" in str(refused.error)
     assert not late.ok
     assert "Ready" in str(late.error)
+    (pause,) = [a for a in line.alarms if a.code is AlarmCode.UNACCOUNTED_INTERVAL]
+    assert pause.text == "no job was running: nothing counted triggers", "until the stop"
 
 
 def test_two_cameras_make_one_verdict_of_a_part(

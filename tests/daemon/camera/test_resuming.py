@@ -1,11 +1,12 @@
 """A camera's process goes on from what another knew, and names what was counted between."""
 
 import signal
+import time
 
 from daemon.camera import link
 from daemon.camera.numbering import MOST
 from daemon.messages import Reason, TriggerSource
-from daemon.simulator.scene import TriggerMode
+from daemon.simulator.scene import Fault, TriggerMode
 from tests.daemon.camera.conftest import MakeScene, StartCamera
 
 HARDWARE = TriggerSource.HARDWARE
@@ -78,3 +79,20 @@ def test_software_triggers_of_a_dead_process_are_not_told_again(
     camera.tell(link.Trigger(number=3))
     assert camera.frames(1)[0].trigger == camera.all(link.Triggered)[0].trigger == 3
     camera.stop()
+
+
+def test_a_camera_that_does_not_answer_at_the_stop_is_an_interval(
+    make_scene: MakeScene, start_camera: StartCamera
+) -> None:
+    scene = make_scene(TriggerMode.HARDWARE)
+    camera = start_camera(trigger=HARDWARE, lost_after_ms=60_000)
+    scene.pulse("A", 3)
+    camera.frames(3)
+    began = time.time_ns()
+    scene.fault("A", Fault.LOST, 60_000)
+    camera.stop()
+    (told,) = camera.all(link.Unaccounted)
+    assert told.since_ns is not None
+    assert told.since_ns <= told.until_ns
+    assert told.until_ns > began
+    assert camera.all(link.Stopped) == [link.Stopped(counter=None)]

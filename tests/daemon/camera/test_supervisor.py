@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -53,29 +54,37 @@ class Supervised:
 Supervise = Callable[..., Supervised]
 
 
+def supervisor_of(
+    alarms: list[Said],
+    before: Before | None,
+    slots: int = 2,
+    restarts: Restarts = Restarts(0.01, 5),  # noqa: B008 (frozen)
+    **changes: object,
+) -> CameraSupervisor:
+    def alarm(
+        code: str, camera: str, text: str, since: int | None = None, until: int | None = None
+    ) -> None:
+        assert camera == "cam1"
+        alarms.append(Said(code, text, since, until))
+
+    return CameraSupervisor(
+        "nut",
+        plan(trigger=TriggerSource.HARDWARE, **changes),
+        Wanted(None, None, slots, on_cuda=False),
+        restarts,
+        Ledger({"nut": StationPlan(("cam1",), TriggerSource.HARDWARE, 60)}, open_limit=1000),
+        alarm,
+        before,
+    )
+
+
 @pytest.fixture
 def supervise() -> Iterator[Supervise]:
     running: list[Supervised] = []
 
-    def start(before: Before | None = None, slots: int = 2, **changes: object) -> Supervised:
+    def start(before: Before | None = None, **changes: Any) -> Supervised:
         alarms: list[Said] = []
-
-        def alarm(
-            code: str, camera: str, text: str, since: int | None = None, until: int | None = None
-        ) -> None:
-            assert camera == "cam1"
-            alarms.append(Said(code, text, since, until))
-
-        stations = {"nut": StationPlan(("cam1",), TriggerSource.HARDWARE, 60)}
-        supervisor = CameraSupervisor(
-            "nut",
-            plan(trigger=TriggerSource.HARDWARE, **changes),
-            Wanted(None, None, slots, on_cuda=False),
-            Restarts(0.01, 5),
-            Ledger(stations, open_limit=1000),
-            alarm,
-            before,
-        )
+        supervisor = supervisor_of(alarms, before, **changes)
         crew = Crew(lambda: None)
         one = Supervised(supervisor, crew, alarms)
         running.append(one)
@@ -158,3 +167,42 @@ def test_a_line_that_the_camera_has_not_is_the_user_s_to_correct(
     make_scene(TriggerMode.HARDWARE)
     with pytest.raises(InputError, match="LineSelector cannot be Line9"):
         supervise(output={**GATE, "line": "Line9"})
+
+
+def test_a_camera_is_accounted_for_once_it_has_stopped(
+    make_scene: MakeScene, supervise: Supervise, until: Until
+) -> None:
+    scene = make_scene(TriggerMode.HARDWARE)
+    one = supervise(Before(last=0, shift=0, alive_ns=7))
+    scene.pulse("A")
+    until(lambda: len(one.frames) == 1)
+    assert one.supervisor.unheard_ns is not None, "more may come"
+    one.supervisor.stop()
+    assert one.crew.join(LIMIT) == []
+    assert one.supervisor.unheard_ns is None
+
+
+def test_a_camera_whose_process_was_not_there_at_the_stop_is_not_accounted_for(
+    make_scene: MakeScene, supervise: Supervise, until: Until
+) -> None:
+    make_scene(TriggerMode.HARDWARE)
+    one = supervise(restarts=Restarts(LIMIT, 5))
+    before = time.time_ns()
+    one.supervisor.kill()
+    until(lambda: one.supervisor.deaths == 1)
+    after = time.time_ns()
+    one.supervisor.stop()  # while it waits to start another
+    assert one.crew.join(LIMIT) == []
+    assert before < (one.supervisor.unheard_ns or 0) < after
+
+
+def test_a_camera_that_was_stopped_before_it_acquired_is_where_the_run_before_left_it() -> None:
+    before = Before(last=50, shift=0, alive_ns=7)
+    supervisor = supervisor_of([], before)
+    supervisor.stop()
+    supervisor.run(lambda frame: None)
+    assert supervisor.unheard_ns == 7
+    fresh = supervisor_of([], None)
+    fresh.stop()
+    fresh.run(lambda frame: None)
+    assert fresh.unheard_ns is None, "nothing was known of it"

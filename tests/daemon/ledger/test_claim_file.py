@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from daemon.claims import StationPlan
 from daemon.ledger import ClaimFile, Ledger, left_behind
 from daemon.messages import Part, Reason, TriggerSource
+from daemon.parts import Unseen
 from models.errors import InputError
 
 STATIONS = {"nut": ("a", "b"), "bolt": ("c",)}
@@ -170,3 +171,73 @@ def test_a_killed_run_s_claims_end_as_restart_and_numbers_go_on(tmp_path: Path) 
     assert once_more is not None
     assert [part.number for part in once_more.stations["nut"].open] == [2, 3, 4]
     again.close()
+
+
+def test_what_was_left_is_left_again_by_a_run_that_did_nothing_about_it(tmp_path: Path) -> None:
+    claims = begun(tmp_path, nut=40)
+    for number in (41, 42, 43):
+        claims.opened("nut", number, 1000 + number, Part(id=f"P{number}"), number + 7)
+    claims.started("nut", "b", 0, 2)
+    claims.close()
+    first = left_behind(tmp_path / "claims")
+    assert first is not None
+    assert first.stations["nut"].triggers == {"a": (50, 0), "b": (0, 2)}, "b acquired, c did not"
+    assert first.stations["bolt"].triggers == {}
+
+    again = ClaimFile(tmp_path / "claims", STATIONS, 2)  # and describes fewer
+    again.begin({"nut": 41, "bolt": 0}, first.stations, first.alive_ns)
+    second = left_behind(tmp_path / "claims")
+    assert second is not None
+    assert second.alive_ns == first.alive_ns
+    assert second.stations["nut"].committed == 41, "the journal has it"
+    assert second.stations["nut"].open == first.stations["nut"].open[1:]
+    assert second.stations["nut"].triggers == first.stations["nut"].triggers
+
+    again.opened("nut", 42, 1042, Part(id="P42"), 49)  # as the ledger does, one after another
+    third = left_behind(tmp_path / "claims")
+    assert third is not None
+    assert [part.number for part in third.stations["nut"].open] == [42, 43]
+    again.close()
+
+
+def test_a_camera_that_is_there_no_more_is_not_taken_over(tmp_path: Path) -> None:
+    claims = begun(tmp_path)
+    claims.started("bolt", "c", 9, 0)
+    left = left_behind(tmp_path / "claims")
+    claims.close()
+    assert left is not None
+    again = ClaimFile(tmp_path / "claims", {"bolt": ("d",)}, 8)
+    again.begin({"bolt": 0}, left.stations)
+    found = left_behind(tmp_path / "claims")
+    assert found is not None
+    assert found.stations["bolt"].triggers == {}
+    again.close()
+
+
+class Killed(Exception):
+    """In the place of a signal."""
+
+
+def test_a_trigger_is_never_known_without_its_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed right before or after any write, a missed trigger is open or still to be heard of."""
+    plan = {"bolt": StationPlan(("c",), TriggerSource.HARDWARE, 60.0)}
+    why = Unseen(Reason.FRAME_LOST, "")
+    claims = begun(tmp_path)
+    ledger = Ledger(plan, 10, claims=claims)
+    ledger.started("bolt", "c", 0)
+    for written in ("opened", "trigger"):
+        monkeypatch.setattr(claims, written, lambda *args: _killed())
+        with pytest.raises(Killed):
+            ledger.missed("bolt", "c", range(1, 2), why, None)
+        monkeypatch.undo()
+        left = left_behind(tmp_path / "claims")
+        assert left is not None
+        known = left.stations["bolt"].triggers["c"][0]
+        assert known == len(left.stations["bolt"].open)
+    claims.close()
+
+
+def _killed() -> None:
+    raise Killed
