@@ -6,7 +6,7 @@ from pathlib import Path
 from models.bundle import Manifest
 from models.errors import InputError
 from models.images import find_images
-from training.datasets import digest
+from training.data.good import digest
 
 
 @dataclass(frozen=True)

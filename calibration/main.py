@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from typing import get_args
 
 import torch
 from pydantic import ValidationError
@@ -10,13 +11,19 @@ from rich.console import Console
 from rich.progress import Progress
 
 from calibration.frames import held_out
-from calibration.measure import Choice, measure
+from calibration.measure import Choice, looks, measure
 from models import bundle as bundles
 from models.engine import Engine
 from models.errors import InputError, reports_input_errors
+from models.geometry import STRIDE, TileStride
+from models.mode import Mode
 from models.precision import Precision, has_bf16
 from models.recipe import RECIPE, Recipe, relative
-from models.records import first_fault
+from models.records import first_fault, sha256, write_whole
+from models.region import read_mask
+from models.scope import Scope
+
+_BOX = ("x", "y", "width", "height")
 
 
 def run_command(args: argparse.Namespace) -> int:
@@ -29,33 +36,44 @@ def run_command(args: argparse.Namespace) -> int:
     frames = held_out(args.images, bundle.manifest)
     if frames.left_out:
         print(f"{frames.left_out} images were trained on and are left out")
+    mask = args.ignore or (folder / fresh.ignore_mask if fresh.ignore_mask else None)
+    size = bundle.manifest.input
     choice = Choice(
         alpha=fresh.alpha,
         device=args.device,
         precision=args.precision,
         false_reject_rate=args.target_false_reject,
-        region=fresh.region_of_interest,
+        ignore_mask=sha256(mask) if mask else None,
+        tile_share=fresh.tile_share,
     )
     engine = Engine(
         bundle,
         device=choice.device,
         precision=choice.precision,
         threads=args.threads,
-        region=choice.region,
+        scope=Scope(
+            mode=fresh.mode,
+            region=fresh.region_of_interest,
+            ignored=read_mask(mask, size.height, size.width) if mask else None,
+            tile_stride=fresh.tile_stride,
+        ),
     )
     engine.verify()
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("calibrating", total=len(frames.paths))
+        task = bar.add_task("calibrating", total=looks(engine, len(frames.paths)))
         calibration = measure(
             bundle, engine, frames.paths, choice, lambda done: bar.update(task, completed=done)
         )
     folder.mkdir(parents=True, exist_ok=True)
+    if args.ignore is not None and fresh.ignore_mask is not None:
+        write_whole(folder / fresh.ignore_mask, args.ignore.read_bytes())
     calibration.write(folder / fresh.calibration)
     fresh.write(folder / RECIPE)
     rate, parts = calibration.false_reject_rate, calibration.parts
     print(
-        f"{folder}: version {fresh.version}, threshold {calibration.threshold:.4f}; {parts} parts"
+        f"{folder}: version {fresh.version}, mode {engine.mode},"
+        f" threshold {calibration.threshold:.4f}; {parts} parts"
         f" support {1 / (parts + 1):.2%}, and 1 good part in {1 / rate:.0f} will be rejected"
     )
     return 0
@@ -71,6 +89,11 @@ def _asked(args: argparse.Namespace, folder: Path, old: Recipe | None) -> Recipe
         "calibration": f"calibration-{version}.json",
         "alpha": args.alpha,
         "deadline_ms": args.deadline_ms,
+        "mode": args.mode,
+        "region_of_interest": args.region and dict(zip(_BOX, args.region, strict=True)),
+        "ignore_mask": args.ignore and f"ignore-{version}.png",
+        "tile_share": args.tile_share,
+        "tile_stride": args.tile_stride,
     }
     try:
         return Recipe.model_validate(
@@ -99,6 +122,40 @@ def parser() -> argparse.ArgumentParser:
         choices=list(Precision),
         default=Precision.BF16 if has_bf16() else Precision.FP32,
         help="what the daemon will compute in (default here: %(default)s)",
+    )
+    verb.add_argument(
+        "--mode",
+        type=Mode,
+        choices=list(Mode),
+        help="whole: the frame at 256 x 256; tiles: native resolution; pyramid: both, fused;"
+        " adaptive: the whole first, and tiles where it asks for them, so that what the whole does"
+        " not see at all is missed (default: what the bundle has, pyramid where it has both)",
+    )
+    verb.add_argument(
+        "--tile-share",
+        type=float,
+        help="share of the tiles of good parts that mode adaptive computes (default: 0.1)",
+    )
+    verb.add_argument(
+        "--tile-stride",
+        type=int,
+        choices=get_args(TileStride),
+        help="pixels from tile to tile for the global map; below 224 they overlap and are blended"
+        f" (default: {STRIDE})",
+    )
+    verb.add_argument(
+        "--region",
+        type=int,
+        nargs=4,
+        metavar=("X", "Y", "WIDTH", "HEIGHT"),
+        help="region of interest, frame pixels: nothing else is looked at",
+    )
+    verb.add_argument(
+        "--ignore",
+        type=Path,
+        metavar="MASK",
+        help="image as large as the frame, white where nothing is to be inspected; it is copied"
+        " into the recipe's folder. Draw it 16 pixels wider than what it is to hide",
     )
     verb.add_argument("--deadline-ms", type=int, help="from exposure to verdict")
     verb.add_argument(

@@ -9,12 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.adaptive import Asking, ask_level, tile_peaks
 from models.bundle import Bundle
-from models.calibration import HIGH, LOW, Calibration, NormalRange, RawMaps, ScaleRange, fuse
+from models.calibration import (
+    HIGH,
+    LOW,
+    AskLevel,
+    Calibration,
+    NormalRange,
+    RawMaps,
+    ScaleRange,
+    fuse,
+)
 from models.engine import Engine
 from models.errors import InputError
-from models.geometry import Box
 from models.images import brightness, read_rgb, sharpness, to_tensor
+from models.mode import Mode
 from models.precision import Precision
 from models.quantiles import quantile
 from models.threshold import default_rate, rank, threshold
@@ -22,13 +32,14 @@ from models.threshold import default_rate, rank, threshold
 
 @dataclass(frozen=True)
 class Choice:
-    """What the process engineer decides; the rest is measured."""
+    """What the process engineer decides beside what the engine looks at; the rest is measured."""
 
     alpha: float
     device: str
     precision: Precision
     false_reject_rate: float | None = None  # None: the lowest that the parts support
-    region: Box | None = None  # of interest
+    ignore_mask: str | None = None  # SHA-256 of its file
+    tile_share: float = 0.1  # of good parts' tiles, that mode adaptive may ask for
 
     def rate(self, parts: int) -> float:
         """Give the rate for so many parts; raises ``InputError`` if they cannot support it."""
@@ -36,6 +47,11 @@ class Choice:
             return default_rate(parts)
         rank(parts, self.false_reject_rate)
         return self.false_reject_rate
+
+
+def looks(engine: Engine, parts: int) -> int:
+    """Give how many looks ``measure`` takes: two a part in mode adaptive, else one."""
+    return 2 * parts if engine.mode is Mode.ADAPTIVE else parts
 
 
 def measure(
@@ -47,30 +63,31 @@ def measure(
 ) -> Calibration:
     """Run the good frames through the engine and make their calibration.
 
-    Raises ``InputError`` for unreadable images, other sizes, or too few parts for the rate.
+    In mode adaptive the engine, made without ``asks``, first computes all tiles: for their normal
+    ranges, and for the level above which tiles are asked for. Then all frames take the very path
+    that inspection takes, and it is by those scores that the threshold is set. Ignored cells count
+    for nothing. Raises ``InputError`` for unreadable images, other sizes, or too few parts for the
+    rate.
     """
-    size = bundle.manifest.input
     rate = choice.rate(len(paths))
     seen: list[dict[str, RawMaps]] = []
     light, focus = [], []
     for done, path in enumerate(paths, start=1):
-        rgb = to_tensor(read_rgb(path))
-        if rgb.shape[-2:] != (size.height, size.width):
-            raise InputError(
-                f"{path}: {rgb.shape[-1]} x {rgb.shape[-2]} pixels, but the bundle inspects"
-                f" {size.width} x {size.height}"
-            )
+        rgb = _read(path, bundle)
         seen.append(engine.look_at(rgb))
         light.append(brightness(rgb))
         focus.append(sharpness(rgb))
         progress(done)
-    ranges = {
-        name: ScaleRange(
-            local=_range(name, [maps[name].local for maps in seen]),
-            globally=_range(name, [maps[name].globally for maps in seen]),
-        )
-        for name in bundle.detectors
+    ranges: dict[str, ScaleRange] = {
+        name: _ranges(name, [maps[name] for maps in seen]) for name in engine.mode.scales
     }
+    ask = None
+    if engine.mode is Mode.ADAPTIVE:
+        ask = _ask(bundle, engine, [maps["whole"] for maps in seen], ranges["whole"], choice)
+        asking = engine.asking(Asking(ranges["whole"], choice.alpha, ask.level))
+        for done, path in enumerate(paths):
+            seen[done] = asking.look_at(_read(path, bundle))
+            progress(len(paths) + done + 1)
     scores = [fuse(maps, ranges, choice.alpha, bundle.weights).score for maps in seen]
     limit = threshold(scores, rate)
     return Calibration(
@@ -80,7 +97,11 @@ def measure(
         device=choice.device,
         precision=choice.precision,
         alpha=choice.alpha,
-        region_of_interest=choice.region,
+        region_of_interest=engine.scope.region,
+        mode=engine.mode,
+        ignore_mask=choice.ignore_mask,
+        tile_stride=engine.scope.tile_stride,
+        ask=ask,
         scales=ranges,
         threshold=limit,
         pixel_threshold=limit,
@@ -92,8 +113,44 @@ def measure(
     )
 
 
+def _read(path: Path, bundle: Bundle) -> Tensor:
+    size = bundle.manifest.input
+    rgb = to_tensor(read_rgb(path))
+    if rgb.shape[-2:] != (size.height, size.width):
+        raise InputError(
+            f"{path}: {rgb.shape[-1]} x {rgb.shape[-2]} pixels, but the bundle inspects"
+            f" {size.width} x {size.height}"
+        )
+    return rgb
+
+
+def _ask(
+    bundle: Bundle, engine: Engine, wholes: list[RawMaps], scale: ScaleRange, choice: Choice
+) -> AskLevel:
+    size = bundle.manifest.input
+    layout = engine.scope.lay(*engine.scope.size(size.height, size.width))
+    peaks = [
+        tile_peaks(
+            whole._replace(placement=layout.whole.placement),
+            layout.base,
+            layout.kept,
+            scale,
+            choice.alpha,
+        )
+        for whole in wholes
+    ]
+    return ask_level(peaks, choice.tile_share)
+
+
+def _ranges(scale: str, maps: Sequence[RawMaps]) -> ScaleRange:
+    return ScaleRange(
+        local=_range(scale, [raw.local[raw.counted] for raw in maps]),
+        globally=_range(scale, [raw.globally[raw.counted] for raw in maps]),
+    )
+
+
 def _range(scale: str, maps: list[Tensor]) -> NormalRange:
-    cells = torch.stack(maps).numpy()
+    cells = torch.cat(maps).numpy()
     q_a, q_b = quantile(cells, LOW), quantile(cells, HIGH)
     if not q_b > q_a:
         raise InputError(

@@ -43,7 +43,7 @@ def _recipe(station: StationSettings, inspector: Inspector | None) -> Iterator[s
     size = loaded.bundle.manifest.input
     yield (
         f"station {station.name}: recipe {loaded.recipe.name} version {loaded.recipe.version},"
-        f" scales {', '.join(loaded.bundle.detectors)}, {size.width} x {size.height} pixels,"
+        f" mode {loaded.mode}, {size.width} x {size.height} pixels,"
         f" threshold {loaded.calibration.threshold:.4f} from {loaded.calibration.parts} parts"
     )
     yield f"station {station.name}: engine {engine.fingerprint} agrees with the bundle"

@@ -16,7 +16,6 @@ from daemon.archive.read import Image, find, read
 from daemon.inspection.judge import judge
 from daemon.overlay import heat_overlay
 from models import recipe as recipes
-from models.calibration import fuse
 from models.engine import Engine
 from models.errors import InputError, reports_input_errors
 from models.pixels import to_rgb, upload
@@ -44,8 +43,7 @@ class Bench:
             )
         engine = self._engine((image.record and image.record.verdict.engine) or "")
         raw = engine.look(image.pixels, image.pixel_format)
-        calibration, bundle = self.recipe.calibration, self.recipe.bundle
-        anomaly = fuse(raw, calibration.scales, calibration.alpha, bundle.weights)
+        anomaly = self.recipe.fuse(raw)
         kind, found = judge(anomaly, self.recipe)
         return Looked(kind, found, anomaly, raw, engine.fingerprint)
 
@@ -58,7 +56,7 @@ class Bench:
                 device=key[0],
                 precision=self.recipe.calibration.precision,
                 threads=key[1],
-                region=self.recipe.recipe.region_of_interest,
+                scope=self.recipe.scope,
             )
             engine.verify()
             self._engines[key] = engine

@@ -17,13 +17,13 @@ from models.detector import INPUT_MEAN, INPUT_STD, Detector, Maps, build_teacher
 from models.errors import InputError
 from models.geometry import CELLS, CENTRE, STEP, TILE, Cutting, Tiles, Whole
 from models.images import read_rgb, to_tensor
+from models.mode import ScaleName as ScaleName
 from models.pdn import CHANNELS, PdnSize, pdn
 from models.pixel_format import PixelFormat
 from models.records import Record, sha256, sync
 from models.weights import read_weights, write_weights
 
 MANIFEST = "manifest.json"
-ScaleName = Literal["whole", "tiles"]
 CUTTINGS: dict[ScaleName, type[Whole] | type[Tiles]] = {"whole": Whole, "tiles": Tiles}
 
 

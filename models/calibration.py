@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from models.geometry import Box, Placement
+from models.geometry import STRIDE, Box, Placement, TileStride
+from models.mode import Mode
 from models.precision import Precision
 from models.records import Record
 
@@ -41,6 +43,13 @@ class ScaleRange(Record):
     globally: NormalRange
 
 
+class AskLevel(Record):
+    """Where mode ``adaptive`` asks for native tiles (``models.adaptive``)."""
+
+    share: float = Field(gt=0, lt=1)  # of the tiles of good parts, that it was made for
+    level: float  # a tile whose peak in the whole's anomaly map is above it is asked for
+
+
 class Calibration(Record):
     """What good parts of this lot, in this light, look like to a bundle; and the thresholds."""
 
@@ -52,6 +61,10 @@ class Calibration(Record):
     precision: Precision
     alpha: float = Field(ge=0, le=1)  # weight of the local map (eq. 4.12)
     region_of_interest: Box | None = None
+    mode: Mode | None = None  # None: what the bundle's scales say
+    ignore_mask: str | None = None  # SHA-256 of its file
+    tile_stride: TileStride = STRIDE
+    ask: AskLevel | None = None  # of mode ``adaptive``
     scales: dict[str, ScaleRange]
     threshold: float  # a frame whose score is at or above it is FAIL
     pixel_threshold: float  # cells at or above it make regions
@@ -63,11 +76,21 @@ class Calibration(Record):
 
 
 class RawMaps(NamedTuple):
-    """A scale's maps of one frame before normalization, each (h, w) float32."""
+    """A scale's maps of one frame before normalization, each (h, w) float32, 0 or above."""
 
     local: Tensor
     globally: Tensor
     placement: Placement
+    computed: Tensor | None = None  # (h, w) bool: cells of tiles that ran, the others 0; None: all
+    ignored: Tensor | None = None  # (h, w) bool: cells under the ignore mask; None: none
+
+    @property
+    def counted(self) -> Tensor:
+        """The cells that say something of the part, (h, w) bool."""
+        counted = torch.ones(self.placement.cells, dtype=torch.bool)
+        if self.computed is not None:
+            counted &= self.computed
+        return counted if self.ignored is None else counted & ~self.ignored
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,19 +116,52 @@ def fuse(
 
     Within a scale by alpha (eq. 4.12), between scales by their weights. The cells are those of
     ``tiles`` where there are some: the finest of all but tiny frames, and none of them is lost.
+    Where a scale's cells were not computed the others stand alone. An ignored cell has the value
+    of two maps of 0, below which no cell can be: it wins no score, and is below every threshold,
+    for that is above the score of a good part.
     """
-    widest = max((m.placement for m in maps.values()), key=lambda p: p.area)
-    total = sum(weights[name] for name in maps)
-    fused: Tensor | None = None
-    for name, (local, globally, placement) in maps.items():
-        scale = ranges[name]
-        values = alpha * scale.local.normalize(local) + (1 - alpha) * scale.globally.normalize(
-            globally
-        )
-        if placement != widest:
-            values = placement.onto(values, widest)
-        values = values * (weights[name] / total)
-        fused = values if fused is None else fused + values
-    if fused is None:
+    if not maps:
         raise ValueError("no maps")
-    return AnomalyMap(fused, widest)
+    normal = {
+        name: _normal(raw.local, raw.globally, ranges[name], alpha) for name, raw in maps.items()
+    }
+    widest = max(maps.values(), key=lambda raw: raw.placement.area)
+    values = _mix(maps, normal, weights, widest.placement)
+    zero = torch.zeros(())
+    least = torch.stack([_normal(zero, zero, ranges[name], alpha) for name in maps]).min()
+    for name, raw in maps.items():
+        if raw.computed is None:
+            continue
+        if raw.placement != widest.placement:
+            raise ValueError(f"scale {name}: computed in part, and not where the map's cells are")
+        others = {other: maps[other] for other in maps if other != name}
+        alone = _mix(others, normal, weights, widest.placement) if others else least
+        values = torch.where(raw.computed, values, alone)
+    if widest.ignored is not None:
+        values = torch.where(widest.ignored, least, values)
+    return AnomalyMap(values, widest.placement)
+
+
+def _normal(local: Tensor, globally: Tensor, scale: ScaleRange, alpha: float) -> Tensor:
+    """Normalize two maps and fuse them by alpha."""
+    return alpha * scale.local.normalize(local) + (1 - alpha) * scale.globally.normalize(globally)
+
+
+def _mix(
+    maps: Mapping[str, RawMaps],
+    normal: Mapping[str, Tensor],
+    weights: Mapping[str, float],
+    placement: Placement,
+) -> Tensor:
+    """Give the weighted mean of scales' normalized maps at the cells of a placement."""
+    total = sum(weights[name] for name in maps)
+    mixed: Tensor | None = None
+    for name, raw in maps.items():
+        values = normal[name]
+        if raw.placement != placement:
+            values = raw.placement.onto(values, placement)
+        values = values * (weights[name] / total)
+        mixed = values if mixed is None else mixed + values
+    if mixed is None:
+        raise ValueError("no maps")
+    return mixed

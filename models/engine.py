@@ -1,24 +1,30 @@
 """How a bundle runs on a device: from a frame to the raw maps of each scale."""
 
+import copy
 import platform
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from models.bundle import Bundle, Input
+from models.bundle import Bundle
 from models.calibration import RawMaps
 from models.errors import InputError
-from models.geometry import Box
+from models.geometry import STRIDE
+from models.mode import Mode, mode_for
 from models.pixel_format import PixelFormat
 from models.pixels import RawFrame, to_rgb, upload
 from models.precision import TOLERANCE, Precision, autocast
+from models.scope import Asks, Layout, Scope
+from models.tiling import laid, tile_maps
 
 
 class Engine:
     """A bundle on one device. Used by one thread at a time.
 
-    ``fingerprint`` names all that must be equal for scores to be equal bit for bit. Raises
-    ``InputError`` if the region of interest leaves the frame, or without a thread.
+    ``fingerprint`` names all that must be equal for scores to be equal bit for bit, but for what
+    the recipe decides. Raises ``InputError`` if the region of interest leaves the frame, if nothing
+    is left to inspect, if the bundle lacks a scale of the mode, or without a thread.
     """
 
     def __init__(
@@ -28,22 +34,33 @@ class Engine:
         device: str = "cpu",
         precision: Precision = Precision.FP32,
         threads: int = 1,
-        region: Box | None = None,
+        scope: Scope | None = None,
     ) -> None:
-        if region is not None:
-            _check_region(region, bundle.manifest.input)
+        scope = scope or Scope()
+        scope.check(bundle.manifest.input.height, bundle.manifest.input.width)
         if threads < 1:
             raise InputError(f"threads = {threads}: must be 1 or more")
         self._bundle = bundle
         self.device = torch.device(device)
         self._precision = precision
         self._threads = threads
-        self._region = region
+        self.mode = mode_for(bundle.detectors, scope.mode, bundle.path)
         self._detectors = {
-            name: detector.to(self.device).to(memory_format=torch.channels_last)
-            for name, detector in bundle.detectors.items()
+            name: bundle.detectors[name].to(self.device).to(memory_format=torch.channels_last)
+            for name in self.mode.scales
         }
+        self._look_through(scope)
         self.fingerprint = self._name()
+
+    def asking(self, asks: Asks) -> "Engine":
+        """Give this engine, in mode adaptive, with what decides which tiles are computed."""
+        other = copy.copy(self)
+        other._look_through(replace(self.scope, asks=asks))
+        return other
+
+    def _look_through(self, scope: Scope) -> None:
+        self.scope = scope
+        self._layouts: dict[tuple[int, int], Layout] = {}
 
     def look(self, frame: RawFrame, pixel_format: PixelFormat) -> dict[str, RawMaps]:
         """Give the raw maps of each scale for a frame, shaped as its pixel format says.
@@ -55,41 +72,61 @@ class Engine:
     def look_at(self, rgb: Tensor) -> dict[str, RawMaps]:
         """Give the raw maps of each scale, on the CPU, for (3, H, W) float32 in [0, 1]."""
         top, left = 0, 0
-        if (box := self._region) is not None:
+        if (box := self.scope.region) is not None:
             rgb = rgb[:, box.y : box.y + box.height, box.x : box.x + box.width]
             top, left = box.y, box.x
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         rgb = rgb.to(self.device)
-        found = {}
         bf16 = self._precision is Precision.BF16
         with torch.inference_mode(), autocast(self.device.type, enabled=bf16):
-            for name, detector in self._detectors.items():
-                cutting = self._bundle.cutting(name, *rgb.shape[-2:])
-                # One tile a pass: beyond that the activations leave a CPU's cache.
-                maps = [
-                    detector(tile[None].contiguous(memory_format=torch.channels_last))
-                    for tile in cutting.cut(rgb)
-                ]
-                local = cutting.join(torch.cat([m.local for m in maps])).cpu()
-                globally = cutting.join(torch.cat([m.globally for m in maps])).cpu()
-                found[name] = RawMaps(local, globally, cutting.placement.shifted(top, left))
+            found = self._scales(rgb)
+        return {
+            name: raw._replace(placement=raw.placement.shifted(top, left))
+            for name, raw in found.items()
+        }
+
+    def _scales(self, rgb: Tensor) -> dict[str, RawMaps]:
+        layout = self._layout(rgb.shape[-2], rgb.shape[-1])
+        found: dict[str, RawMaps] = {}
+        if (detector := self._detectors.get("whole")) is not None:
+            maps = detector(laid(layout.whole.cut(rgb)))
+            local, globally = (layout.whole.join(m).cpu() for m in maps)
+            found["whole"] = RawMaps(
+                local, globally, layout.whole.placement, ignored=layout.ignored_whole
+            )
+        if (detector := self._detectors.get("tiles")) is not None:
+            plan = layout.everything
+            if self.mode is Mode.ADAPTIVE and self.scope.asks is not None:
+                plan = layout.plan(self.scope.asks(found["whole"], layout.base, layout.kept))
+            local, globally = tile_maps(detector, rgb, layout, plan)
+            found["tiles"] = RawMaps(
+                local.cpu(),
+                globally.cpu(),
+                layout.base.placement,
+                computed=plan.computed,
+                ignored=layout.ignored_base,
+            )
         return found
+
+    def _layout(self, height: int, width: int) -> Layout:
+        if (height, width) not in self._layouts:
+            self._layouts[height, width] = self.scope.lay(height, width)
+        return self._layouts[height, width]
 
     def verify(self) -> float:
         """Hold this engine against the bundle's fp32 reference maps; give the largest difference.
 
-        A share of the reference map's largest value. Raises ``InputError`` beyond the tolerance.
+        A share of the reference map's largest value, over the scales that it looks at: of the
+        whole frame, and of tiles that abut. Raises ``InputError`` beyond the tolerance.
         """
-        region, self._region = self._region, None
-        try:
-            found = self.look_at(self._bundle.reference)
-        finally:
-            self._region = region
+        mine = copy.copy(self)
+        mine._look_through(Scope())
+        found = mine.look_at(self._bundle.reference)
         shares = [
-            (mine - its).abs().max() / its.abs().max()
-            for name, reference in self._bundle.reference_maps.items()
-            for mine, its in zip(found[name][:2], reference, strict=True)
+            (seen - its).abs().max() / its.abs().max()
+            for name, raw in found.items()
+            for seen, its in zip(raw[:2], self._bundle.reference_maps[name], strict=True)
         ]
         worst = float(torch.stack(shares).max())  # NaN where one is, unlike Python's max
         if not worst <= TOLERANCE[self._precision]:
@@ -105,15 +142,9 @@ class Engine:
             where = torch.cuda.get_device_name(self.device).replace(" ", "-")
         else:
             where = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
+        stride = self.scope.tile_stride
+        finer = "" if stride == STRIDE else f"-stride-{stride}"
         return (
             f"torch-{torch.__version__}/{self.device.type}/{where}"
-            f"/{self._precision}/threads-{self._threads}/tile"
-        )
-
-
-def _check_region(box: Box, frame: Input) -> None:
-    if box.x + box.width > frame.width or box.y + box.height > frame.height:
-        raise InputError(
-            f"region_of_interest {box.width} x {box.height} at ({box.x}, {box.y}) leaves the frame"
-            f" of {frame.width} x {frame.height} pixels; correct it in the recipe"
+            f"/{self._precision}/threads-{self._threads}/tile{finer}"
         )

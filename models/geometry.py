@@ -5,8 +5,9 @@ Without padding a PDN's cell i sees the pixels 4 i to 4 i + 32 of its tile, so i
 therefore share one lattice of cells, and abut exactly at a stride of 224 = 4 x 56.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -18,6 +19,8 @@ from models.records import Record
 TILE = 256  # pixels
 CELLS = 56  # a side of a tile
 STEP = 4  # pixels from cell to cell
+TileStride = Literal[224, 112, 56]  # pixels; each lattice of tiles holds the coarser ones
+STRIDE: TileStride = 224  # from tile to tile where their cells abut: STEP * CELLS
 CENTRE = 16  # pixels from a tile's border to the centre of its first cell
 #: Reflected pixels above and left of a frame: the first cell's centre is then frame pixel 2,
 #: and cell i is centred on the pixels 4 i to 4 i + 3 that it answers for.
@@ -126,10 +129,12 @@ class Tiles:
 
     The last tile of a row or column is moved back onto the lattice's end rather than filled with
     reflected pixels, which the autoencoder has never seen; teacher and student do not care.
+    Below a stride of 224 pixels tiles overlap, for the global map's sake (``models.blending``).
     """
 
     height: int  # frame pixels
     width: int
+    stride: TileStride = STRIDE
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -139,7 +144,7 @@ class Tiles:
     @property
     def origins(self) -> tuple[tuple[int, int], ...]:
         """First cell (row, column) of each tile, row by row."""
-        rows, columns = (_starts(n) for n in self.cells)
+        rows, columns = (_starts(n, self.stride // STEP) for n in self.cells)
         return tuple((row, column) for row in rows for column in columns)
 
     @property
@@ -160,32 +165,59 @@ class Tiles:
             frame = frame.index_select(axis, _reflection(size, reach).to(frame.device))
         return frame
 
-    def cut(self, frame: Tensor) -> Tensor:
-        """Cut (3, H, W) float into (N, 3, 256, 256), row by row."""
-        padded = self.pad(frame)
-        return torch.stack(
-            [
-                padded[:, STEP * row : STEP * row + TILE, STEP * column : STEP * column + TILE]
-                for row, column in self.origins
-            ]
-        )
+    def cut(self, frame: Tensor, which: Sequence[int] | None = None) -> Tensor:
+        """Cut (3, H, W) float into (N, 3, 256, 256): the tiles ``which``, by default all."""
+        return torch.stack(list(self.pieces(frame, which)))
 
-    def join(self, maps: Tensor) -> Tensor:
-        """Join maps of the tiles, (N, 56, 56), to the map of the frame, (rows, columns)."""
-        rows, columns = (max(n, CELLS) for n in self.cells)
-        joined = maps.new_empty(rows, columns)
-        for (row, column), tile in zip(self.origins, maps, strict=True):
+    def pieces(self, frame: Tensor, which: Sequence[int] | None = None) -> Iterator[Tensor]:
+        """Yield the tiles ``which``, by default all, of (3, H, W): each (3, 256, 256), a view."""
+        padded = self.pad(frame)
+        for row, column in self.chosen(which):
+            yield padded[:, STEP * row : STEP * row + TILE, STEP * column : STEP * column + TILE]
+
+    def join(self, maps: Tensor, which: Sequence[int] | None = None) -> Tensor:
+        """Join maps of tiles, (N, 56, 56), to the map of the frame, (rows, columns).
+
+        Cells that no tile of ``which``, by default all, covers are 0.
+        """
+        rows, columns = self.lattice
+        joined = maps.new_zeros(rows, columns)
+        for (row, column), tile in zip(self.chosen(which), maps, strict=True):
             joined[row : row + CELLS, column : column + CELLS] = tile
         return joined[: self.cells[0], : self.cells[1]]
+
+    def covered(self, which: Sequence[int]) -> Tensor:
+        """Tell which cells the tiles ``which`` cover: (rows, columns) bool."""
+        every = torch.ones(len(which), CELLS, CELLS, dtype=torch.bool)
+        return self.join(every, which)
+
+    def inside(self, cells: Tensor) -> tuple[int, ...]:
+        """Give the tiles whose every cell is set in (rows, columns) bool."""
+        return tuple(
+            index
+            for index, (row, column) in enumerate(self.origins)
+            if cells[row : row + CELLS, column : column + CELLS].all()
+        )
+
+    @property
+    def lattice(self) -> tuple[int, int]:
+        """Rows and columns of cells that tiles give: in a small frame more than answer for it."""
+        rows, columns = (max(n, CELLS) for n in self.cells)
+        return rows, columns
+
+    def chosen(self, which: Sequence[int] | None) -> tuple[tuple[int, int], ...]:
+        """Give the origins of the tiles ``which``, by default of all."""
+        origins = self.origins
+        return origins if which is None else tuple(origins[index] for index in which)
 
 
 Cutting = Whole | Tiles
 
 
-def _starts(cells: int) -> Sequence[int]:
+def _starts(cells: int, stride: int) -> Sequence[int]:
     """Give the first cell of each tile along one axis; the last tile ends with the last cell."""
     last = max(cells - CELLS, 0)
-    return [min(start, last) for start in range(0, max(cells, 1), CELLS)]
+    return [*range(0, last, stride), last]
 
 
 def _reflection(size: int, reach: int) -> Tensor:

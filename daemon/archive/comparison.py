@@ -116,15 +116,14 @@ def _tolerance(looked: Looked, recorded_engine: str, recipe: LoadedRecipe) -> fl
     def moved(largest: float, normal: NormalRange) -> float:
         return share * largest * AT_HIGH / (normal.q_b - normal.q_a)
 
-    return sum(
-        (weights[name] / total)
-        * (
-            alpha * moved(float(maps.local.abs().max()), calibration.scales[name].local)
-            + (1 - alpha)
-            * moved(float(maps.globally.abs().max()), calibration.scales[name].globally)
-        )
+    each = {
+        name: alpha * moved(float(maps.local.abs().max()), calibration.scales[name].local)
+        + (1 - alpha) * moved(float(maps.globally.abs().max()), calibration.scales[name].globally)
         for name, maps in looked.raw.items()
-    )
+    }
+    mixed = sum(weights[name] / total * by for name, by in each.items())
+    partly = any(maps.computed is not None for maps in looked.raw.values())
+    return max(mixed, *each.values()) if partly else mixed  # elsewhere a scale stands alone
 
 
 def precision_of(fingerprint: str) -> Precision:

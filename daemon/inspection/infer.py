@@ -11,7 +11,6 @@ from daemon.frames import Frame
 from daemon.inspection.pace import Pace
 from daemon.messages import Reason
 from daemon.parts import Inspected, Unseen
-from models.calibration import fuse
 from models.engine import Engine
 from models.recipe import LoadedRecipe
 
@@ -27,9 +26,7 @@ class Inspector:
     def inspect(self, frame: Frame) -> Inspected:
         """Give a frame's anomaly map; raises ``ArithmeticError`` if it is not finite."""
         begun = time.monotonic_ns()
-        calibration, bundle = self.recipe.calibration, self.recipe.bundle
-        maps = self.engine.look(frame.pixels, frame.pixel_format)
-        anomaly = fuse(maps, calibration.scales, calibration.alpha, bundle.weights)
+        anomaly = self.recipe.fuse(self.engine.look(frame.pixels, frame.pixel_format))
         # NaN is at or above no threshold: it would pass.
         if not math.isfinite(anomaly.score):
             raise ArithmeticError("the anomaly map is not finite")

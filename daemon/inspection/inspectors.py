@@ -42,7 +42,7 @@ def make_workers(
                 device=device_of(settings.engine.device, recipe),
                 precision=recipe.calibration.precision,
                 threads=threads,
-                region=recipe.recipe.region_of_interest,
+                scope=recipe.scope,
             )
             differs = engine.verify()
             inspectors[station] = Inspector(engine, recipe)

@@ -19,7 +19,7 @@ from daemon.simulator.drawing import exposure, scene
 
 __all__ = ["Defect", "Part", "draw", "main", "sequence"]
 
-SIZES = range(96, 1025)
+SIZES = range(96, 2049)
 MASK_LEVELS = 5  # a pixel changed by more than this, of 255 and before the noise, is the defect's
 _STREAMS = {defect: 10 + 2 * place for place, defect in enumerate(Defect)}
 
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--test-good", type=_whole, default=40, help="good parts to test on")
     parser.add_argument("--each-defect", type=_whole, default=10, help="parts of each defect")
     parser.add_argument("--seed", type=_whole, default=1)
-    parser.add_argument("--size", type=_whole, default=512, help="pixels, 96 to 1024")
+    parser.add_argument("--size", type=_whole, default=512, help="pixels, 96 to 2048")
     given = parser.parse_args(argv)
     if given.size not in SIZES:
         parser.error(f"--size {given.size}: must be {SIZES.start} to {SIZES.stop - 1} pixels")

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from calibration.main import main
 from models import bundle as bundles
 from models import recipe as recipes
-from models.calibration import fuse
 from models.engine import Engine
 from models.images import brightness, read_rgb, to_tensor
 from models.pixel_format import PixelFormat
 from models.quantiles import quantile
 from models.records import sha256
 from models.threshold import threshold
-from training.datasets import GoodParts
+from training.data.good import GoodParts
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -51,11 +50,10 @@ def score(recipe: recipes.LoadedRecipe, frame: NDArray[np.uint8]) -> float:
         recipe.bundle,
         device=calibration.device,
         precision=calibration.precision,
-        region=recipe.recipe.region_of_interest,
+        scope=recipe.scope,
     )
     assert engine.fingerprint == calibration.engine
-    maps = engine.look(frame, PixelFormat.RGB8)
-    return fuse(maps, calibration.scales, calibration.alpha, recipe.bundle.weights).score
+    return recipe.fuse(engine.look(frame, PixelFormat.RGB8)).score
 
 
 def test_a_recipe_is_written_that_the_formulas_give(tiny_recipe: Path, good_parts: Path) -> None:

@@ -66,7 +66,9 @@ def test_a_calibration_of_other_scales_is_refused(own_recipe: Path) -> None:
         own_recipe / "calibration-1.json",
         lambda c: c["scales"].update(tiles=c["scales"]["whole"]),
     )
-    assert "scales ['tiles', 'whole'], but the bundle has ['whole']" in refused(own_recipe)
+    assert "scales ['tiles', 'whole'], but mode whole of the bundle takes ['whole']" in refused(
+        own_recipe
+    )
 
 
 @pytest.mark.parametrize(

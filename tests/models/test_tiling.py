@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from models.bundle import Bundle
 from models.calibration import NormalRange, RawMaps, ScaleRange, fuse
-from models.detector import Detector, InputNorm, Teacher, build_teacher
+from models.detector import Detector, InputNorm, build_teacher
 from models.engine import Engine
 from models.geometry import Tiles
 from models.pdn import PdnSize, pdn
+from tests.models.thin import blob_detector
 
 MakeDetector = Callable[[int], Detector]
 MakeBundle = Callable[[Mapping[str, Detector], int, int], Bundle]
@@ -56,27 +57,6 @@ def test_the_small_pdn_on_tiles_equals_one_pass(height: int, width: int) -> None
     torch.manual_seed(0)
     teacher, student = build_teacher(PdnSize.SMALL, 8), pdn(PdnSize.SMALL, 16)
     assert_tiles_equal_one_pass(teacher.eval(), student, height, width)
-
-
-class Nothing(nn.Module):
-    """Features of zero, in the shape that a PDN gives."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        height, width = ((n - 32) // 4 for n in images.shape[-2:])
-        return torch.zeros(len(images), 1, height, width)
-
-
-def blob_detector() -> Detector:
-    """Both maps are the square of the frame's light under a bell at each cell's centre."""
-    axis = torch.arange(33.0) - 16
-    bell = torch.exp(-(axis[:, None].square() + axis.square()) / 8)
-    student = nn.Conv2d(3, 2, 33, stride=4)
-    with torch.no_grad():
-        student.weight.copy_(bell.expand(2, 3, 33, 33))
-        black = InputNorm()(torch.zeros(1, 3, 33, 33))
-        student.bias = nn.Parameter(-nn.functional.conv2d(black, student.weight).flatten())
-    detector = Detector(Teacher(Nothing(), 1), student, Nothing())  # type: ignore[arg-type]
-    return detector.eval().requires_grad_(False)
 
 
 def assert_peak(pixels: Tensor, at: tuple[int, int], steps: tuple[float, float]) -> None:

@@ -1,6 +1,7 @@
 """Weight files: fp16 safetensors with provenance, and the names that teachers come in."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from models.errors import InputError
 from models.pdn import PdnSize, pdn
-from models.weights import pdn_size, plain_names, read_weights, write_weights
+from models.weights import PdnShape, pdn_shape, plain_names, read_weights, write_weights
 
 
 def test_weights_come_back_as_rounded_to_fp16(tmp_path: Path) -> None:
@@ -47,6 +48,20 @@ def test_a_folder_that_is_missing_is_one_line(tmp_path: Path) -> None:
         write_weights(tmp_path / "none" / "net", {"a": torch.zeros(1)}, {})
 
 
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "net"
+    write_weights(path, {"a": torch.ones(1)}, {})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(InputError, match=r"net: cannot be written"):
+            write_weights(path, {"a": torch.ones(100_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert os.listdir(tmp_path) == ["net"]
+    assert read_weights(path)[0]["a"].item() == 1
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not weights at all", b"\x80\x02}q\x00."])
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "net.safetensors"
@@ -62,15 +77,31 @@ def test_provenance_that_is_no_json_is_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "net")
 
 
+@pytest.mark.parametrize("channels", [1, 256, 384])
 @pytest.mark.parametrize("size", PdnSize)
-def test_a_pdn_is_told_by_its_shapes(size: PdnSize) -> None:
+def test_a_pdn_is_told_by_its_shapes(size: PdnSize, channels: int) -> None:
     with torch.device("meta"):
-        weights = dict(pdn(size).state_dict())
-    assert pdn_size(Path("teacher"), weights) is size
-    with pytest.raises(InputError, match=r"^teacher: no EfficientAD teacher"):
-        pdn_size(Path("teacher"), {**weights, "0.bias": torch.zeros(7)})
-    with pytest.raises(InputError, match="no EfficientAD teacher"):
-        pdn_size(Path("teacher"), {k: v for k, v in weights.items() if k != "0.bias"})
+        weights = dict(pdn(size, channels).state_dict())
+    assert pdn_shape(Path("teacher"), weights) == (size, channels)
+    for wrong in (
+        {**weights, "0.bias": torch.zeros(7)},
+        {**weights, "another": torch.zeros(1)},
+        {k: v for k, v in weights.items() if k != "0.bias"},
+        {k: v for k, v in weights.items() if k not in ("8.bias", "12.bias")},
+    ):
+        with pytest.raises(InputError, match=r"^teacher: no EfficientAD teacher"):
+            pdn_shape(Path("teacher"), wrong)
+
+
+@pytest.mark.parametrize("last", [torch.zeros(0), torch.zeros(()), torch.zeros(2, 2)])
+def test_a_last_bias_that_is_none(last: Tensor) -> None:
+    with pytest.raises(InputError, match="no EfficientAD teacher: 1 weights"):
+        pdn_shape(Path("teacher"), {"8.bias": last})
+
+
+def test_a_shape_reads_as_a_user_says_it() -> None:
+    assert str(PdnShape(PdnSize.MEDIUM, 384)) == "medium"
+    assert str(PdnShape(PdnSize.SMALL, 100)) == "small 100-channel"
 
 
 def named(weights: dict[str, Tensor]) -> dict[str, Tensor]:
