@@ -4,7 +4,7 @@ import json
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -38,20 +38,38 @@ def write_weights(path: Path, tensors: dict[str, Tensor], provenance: dict[str, 
     try:
         save_file(halves, partial, {"provenance": json.dumps(provenance, sort_keys=True)})
     except SafetensorError as error:  # also for a folder that is missing, or a full disk
+        partial.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error})") from error
     os.replace(partial, path)
 
 
-def pdn_size(path: Path, weights: dict[str, Tensor]) -> PdnSize:
+class PdnShape(NamedTuple):
+    size: PdnSize
+    channels: int  # of its output
+
+    def __str__(self) -> str:
+        rest = "" if self.channels == CHANNELS else f" {self.channels}-channel"
+        return f"{self.size}{rest}"
+
+
+def pdn_shape(path: Path, weights: dict[str, Tensor]) -> PdnShape:
     """Tell which PDN the weights are of; raises ``InputError`` if of none."""
     found = {key: tuple(value.shape) for key, value in weights.items()}
     for size in PdnSize:
-        if found == {key: tuple(value.shape) for key, value in pdn(size).state_dict().items()}:
-            return size
+        last_bias = next(reversed(_shapes(size, CHANNELS)))
+        match found.get(last_bias):
+            case (channels,) if channels > 0 and found == _shapes(size, channels):
+                return PdnShape(size, channels)
     raise InputError(
         f"{path}: no EfficientAD teacher: {len(found)} weights that fit neither the small nor the"
-        f" medium PDN with {CHANNELS} channels (tables 5.2, 5.3)"
+        " medium PDN (tables 5.2, 5.3)"
     )
+
+
+def _shapes(size: PdnSize, channels: int) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        net = pdn(size, channels)
+    return {key: tuple(value.shape) for key, value in net.state_dict().items()}
 
 
 #: What published checkpoints that name their layers call them, in the order of the network.
