@@ -1,0 +1,1 @@
+"""How good a bundle is: ``effad-evaluate``, its metrics, and its reports."""
