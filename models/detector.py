@@ -69,7 +69,7 @@ class Detector(nn.Module):
     (thesis 4.5). Networks are passed in; losses are training's.
     """
 
-    def __init__(self, teacher: Teacher, student: nn.Module, autoencoder: nn.Module) -> None:
+    def __init__(self, teacher: Teacher, student: nn.Sequential, autoencoder: nn.Module) -> None:
         super().__init__()
         self.norm = InputNorm()
         self.teacher = teacher

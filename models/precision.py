@@ -16,12 +16,14 @@ class Precision(StrEnum):
 TOLERANCE = {Precision.FP32: 1e-3, Precision.BF16: 5e-2}
 
 
-def has_bf16() -> bool:
-    """Say whether the processor computes bf16 products itself (AVX-512 BF16 or AMX)."""
+def has_bf16(device: str = "cpu") -> bool:
+    """Say whether the device computes bf16 products itself: a CPU by AVX-512 BF16 or AMX."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def autocast(device: str = "cpu", *, enabled: bool | None = None) -> AbstractContextManager[object]:
     """Compute in bf16, by default where that is faster; else leave fp32 alone."""
-    use = has_bf16() if enabled is None else enabled
+    use = has_bf16(device) if enabled is None else enabled
     return torch.autocast(device, dtype=torch.bfloat16, enabled=use)

@@ -16,9 +16,9 @@ from daemon.simulator.parts import draw
 from models.images import read_rgb
 from models.pdn import PdnSize, pdn
 from models.weights import write_weights
-from training.datasets import GoodParts
-from training.loop import TrainSettings
+from training.data.good import GoodParts
 from training.run import Run, run
+from training.settings import TrainSettings
 
 # One thread: threads of two busy processes wait for each other at every layer. Child processes too.
 os.environ["OMP_NUM_THREADS"] = "1"

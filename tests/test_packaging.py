@@ -8,7 +8,7 @@ from pathlib import Path
 from daemon.demo import SHIPPED
 from models import recipe as recipes
 from models.pdn import PdnSize
-from models.weights import SHIPPED_TEACHER, pdn_size, read_weights
+from models.weights import SHIPPED_TEACHER, pdn_shape, read_weights
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,7 +19,7 @@ def test_it_is_never_put_on_an_index() -> None:
 
 def test_the_shipped_teacher_says_how_it_was_made() -> None:
     weights, provenance = read_weights(SHIPPED_TEACHER)
-    assert pdn_size(SHIPPED_TEACHER, weights) is PdnSize.SMALL
+    assert pdn_shape(SHIPPED_TEACHER, weights) == (PdnSize.SMALL, 384)
     assert provenance["steps"] > 0
     assert provenance["held_out_loss"] < 1, "1 is knowing nothing"
     assert SHIPPED_TEACHER.stat().st_size < 6e6

@@ -1,4 +1,4 @@
-"""Appearance augmentation (thesis 4.1.3): one random choice of three a time."""
+"""Augmentation: one random choice of three of appearance (thesis 4.1.3), and turns (5.1)."""
 
 from collections.abc import Callable
 
@@ -43,3 +43,15 @@ CHOICES: tuple[Augmentation, ...] = (colour_jitter, sharpness, gamma)
 def augment(image: Tensor, random: np.random.Generator) -> Tensor:
     """Apply one of the three to (3, H, W) RGB in [0, 1]."""
     return CHOICES[random.integers(len(CHOICES))](image, random)
+
+
+#: Ways to lay a square tile: quarter turns, each of them mirrored or not.
+TURNS = 8
+
+
+def turned(image: Tensor, turn: int) -> Tensor:
+    """Lay (3, s, s) in one of ``TURNS`` ways; 0 leaves it as it is."""
+    if not turn:
+        return image
+    quarters, mirrored = turn % 4, turn >= 4
+    return torch.rot90(image.flip(2) if mirrored else image, quarters, (1, 2)).contiguous()

@@ -1,5 +1,6 @@
 """Checkpoints of a run, so that a stopped one goes on."""
 
+import io
 import os
 import struct
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            state = torch.load(self.path, weights_only=True)
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
         except UNREADABLE as error:
             raise InputError(
                 f"{self.path}: damaged checkpoint; remove it to begin again"
@@ -52,10 +53,27 @@ class Checkpoint:
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        torch.save({"settings": self.settings, **state}, partial)
-        os.replace(partial, self.path)
+        """Replace the file, which is on disk when this returns.
+
+        Raises ``InputError`` if it cannot be written; the old file is then as it was.
+        """
+        content = io.BytesIO()  # torch.save itself does not tell why a file could not be written
+        torch.save({"settings": self.settings, **state}, content)
+        partial = self.path.with_name(self.path.name + ".partial")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, self.path)
+        except OSError as error:
+            kept = "; the last checkpoint is kept" if self.path.exists() else ""
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); make room, start again{kept}"
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -62,8 +62,8 @@ def make(folder: Path, deadline_ms: int) -> Path:
     from calibration.main import main as calibrate
     from models.pdn import PdnSize, pdn
     from models.weights import write_weights
-    from training.loop import TrainSettings
     from training.run import Run, run
+    from training.settings import TrainSettings
 
     torch.set_num_threads(1)
     torch.manual_seed(1)

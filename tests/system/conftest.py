@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from calibration.main import main as calibrate
 from daemon.simulator.parts import draw, sequence
 from models.recipe import RECIPE
-from training.loop import TrainSettings
 from training.run import Run, run
+from training.settings import TrainSettings
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.augment import CHOICES, augment, colour_jitter, gamma, sharpness
+from training.augment import CHOICES, TURNS, augment, colour_jitter, gamma, sharpness, turned
 
 
 @settings(max_examples=30)
@@ -61,3 +61,13 @@ def test_a_grey_image_has_no_colour_afterwards() -> None:
     for seed in range(20):
         found = augment(grey, np.random.default_rng(seed))
         torch.testing.assert_close(found[0], found[2], atol=1e-5, rtol=0)
+
+
+def test_turns_are_the_eight_of_a_square() -> None:
+    image = torch.rand(3, 5, 5)
+    found = [turned(image, turn) for turn in range(TURNS)]
+    assert torch.equal(found[0], image)
+    for place, one in enumerate(found):
+        assert torch.equal(one.flatten().sort().values, image.flatten().sort().values)
+        assert not any(torch.equal(one, other) for other in found[:place])
+        assert torch.equal(one[:, 2, 2], image[:, 2, 2])

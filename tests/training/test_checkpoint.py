@@ -3,6 +3,7 @@
 import io
 import pickle
 import random
+import resource
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,28 @@ def test_an_object_is_never_made(tmp_path: Path) -> None:
     (tmp_path / "run").write_bytes(pickle.dumps({"settings": Harm()}, protocol=2))
     with pytest.raises(InputError, match="damaged checkpoint"):
         Checkpoint(tmp_path / "run", "settings").load()
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_what_cannot_be_written_leaves_the_checkpoint_of_before(
+    tmp_path: Path, before: bool
+) -> None:
+    """As on a full disk: the file may not grow beyond 2 kB."""
+    checkpoint = Checkpoint(tmp_path / "run", "settings")
+    if before:
+        checkpoint.save(STATE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(InputError) as caught:
+            checkpoint.save({"net": torch.zeros(1000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    kept = "; the last checkpoint is kept" if before else ""
+    said = f"{tmp_path}/run: cannot be written (File too large); make room, start again{kept}"
+    assert str(caught.value) == said
+    assert [p.name for p in tmp_path.iterdir()] == ["run"] * before
+    found = checkpoint.load()
+    assert (found is not None) is before
+    if found is not None:
+        assert found["losses"] == STATE["losses"]

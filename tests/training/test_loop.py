@@ -1,150 +1,94 @@
-"""Training: the statistics, what is trained by which loss, and the same again from a seed."""
+"""Training: the statistics, the same again from a seed, and what ends a run."""
 
 import math
-from collections.abc import Callable
+import resource
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
-from models.detector import Detector, Teacher
+from models.detector import Detector
 from models.errors import InputError
 from models.geometry import Tiles
 from models.images import read_rgb, to_tensor
-from training import losses
+from tests.training.networks import draw_images, new_detector
+from training import step
 from training.checkpoint import Checkpoint
-from training.datasets import GoodParts
-from training.loop import TrainSettings, run_key, schedule, teacher_statistics, total_loss, train
+from training.history import NAMES, History
+from training.loop import run_key, teacher_statistics, train
+from training.natural import NaturalTiles
+from training.progress import Report
+from training.settings import Synthetic, TrainSettings
+from training.tiles import TrainingTiles
 
 SETTINGS = TrainSettings(steps=7, checkpoint_every=3)
-CHANNELS = 3
-
-
-def thin_pdn(channels: int) -> nn.Sequential:
-    """The PDN's stride and a like reach, cheaply."""
-    return nn.Sequential(nn.AvgPool2d(4), nn.Conv2d(3, channels, 9))
-
-
-def autoencoder() -> nn.Sequential:
-    """As an autoencoder, with dropout, but local."""
-    return nn.Sequential(
-        nn.AvgPool2d(4), nn.Conv2d(3, 4, 9), nn.Dropout(0.2), nn.Conv2d(4, CHANNELS, 1)
-    )
-
-
-def new_detector() -> Detector:
-    torch.manual_seed(5)
-    teacher = Teacher(thin_pdn(CHANNELS), CHANNELS).requires_grad_(False)
-    return Detector(teacher, thin_pdn(2 * CHANNELS), autoencoder())
+CUTTING = Tiles(60, 300)  # two tiles an image
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> GoodParts:
-    """Six images of 60 x 300 pixels, which make two tiles each."""
-    folder = tmp_path_factory.mktemp("parts")
-    random = np.random.default_rng(0)
-    for place in range(6):
-        image = random.integers(0, 60 + 35 * place, (60, 300, 3), np.uint8)
-        cv2.imwrite(str(folder / f"{place}.png"), image)
-    return GoodParts.split(folder, 0.3, seed=0)
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw_images(tmp_path_factory.mktemp("parts"), 6, 60, 300)
 
 
-CUTTING = Tiles(60, 300)
+@pytest.fixture(scope="module")
+def tiles(paths: list[Path]) -> TrainingTiles:
+    return TrainingTiles(paths[:4], CUTTING)
 
 
-def test_statistics_are_over_all_cells_from_their_common_mean(parts: GoodParts) -> None:
+@pytest.fixture(scope="module")
+def held_out(paths: list[Path]) -> TrainingTiles:
+    return TrainingTiles(paths[4:], CUTTING)
+
+
+@pytest.fixture(scope="module")
+def natural(paths: list[Path]) -> NaturalTiles:
+    return NaturalTiles(paths[0].parent)
+
+
+def test_statistics_are_over_all_cells_from_their_common_mean(tiles: TrainingTiles) -> None:
     """Not an average over images of each one's own deviation (algorithm 1 as printed)."""
     detector = new_detector()
     before = detector.teacher.net.state_dict()
     seen = []
     with torch.inference_mode():
-        for path in parts.train:
-            tiles = CUTTING.cut(to_tensor(read_rgb(path)))
-            seen.append(detector.teacher.net(detector.norm(tiles)).double())
+        for path in tiles.paths:
+            cut = CUTTING.cut(to_tensor(read_rgb(path)))
+            seen.append(detector.teacher.net(detector.norm(cut)).double())
     features = torch.cat(seen).movedim(1, 0).flatten(1).numpy()
-    teacher_statistics(detector, parts, CUTTING)
+    teacher_statistics(detector, tiles)
     # Their sums are of features in bf16 where the processor has it: 8 bits.
     np.testing.assert_allclose(detector.teacher.mean, features.mean(axis=1), atol=0.01)
     np.testing.assert_allclose(detector.teacher.std, features.std(axis=1), rtol=0.01)
     assert all(torch.equal(v, before[k]) for k, v in detector.teacher.net.state_dict().items())
 
 
-def a_pair() -> tuple[Tensor, Tensor]:
-    torch.manual_seed(0)
-    return torch.rand(3, 256, 256), torch.rand(3, 256, 256) * 0.2
-
-
-def loss_of(**coefficients: float) -> float:
-    off = {"coeff_hard": 0.0, "coeff_ae": 0.0, "coeff_stae": 0.0}
-    settings = TrainSettings(**{**off, **coefficients})  # type: ignore[arg-type]
-    return total_loss(new_detector().eval(), *a_pair(), settings).item()
-
-
-def test_losses_are_of_the_images_that_they_should_be() -> None:
-    """The clean image for L_hard, the augmented one for the other two."""
-    detector = new_detector().eval()
-    clean, augmented = (detector.norm(image)[None] for image in a_pair())
-    with torch.inference_mode():
-        student_clean = detector.student(clean)[:, :CHANNELS]
-        student_other = detector.student(augmented)[:, CHANNELS:]
-        predicted = detector.autoencoder(augmented)
-        expected = {
-            "coeff_hard": losses.hard(detector.teacher(clean), student_clean),
-            "coeff_ae": losses.autoencoder(detector.teacher(augmented), predicted),
-            "coeff_stae": losses.student_autoencoder(predicted, student_other),
-        }
-    for name, plain in expected.items():
-        assert loss_of(**{name: 1.0}) == pytest.approx(plain.item(), rel=0.05), name
-    weighted = sum(w * loss_of(**{n: 1.0}) for w, n in zip((2, 3, 5), expected, strict=True))
-    together = loss_of(coeff_hard=2, coeff_ae=3, coeff_stae=5)
-    assert together == pytest.approx(weighted, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("coefficient", "first_half", "second_half", "autoencoder"),
-    [
-        ("coeff_hard", True, False, False),
-        ("coeff_ae", False, False, True),
-        ("coeff_stae", False, True, True),
-    ],
-)
-def test_each_loss_trains_what_it_should(
-    coefficient: str, first_half: bool, second_half: bool, autoencoder: bool
-) -> None:
-    off = {"coeff_hard": 0.0, "coeff_ae": 0.0, "coeff_stae": 0.0}
-    settings = TrainSettings(**{**off, coefficient: 1.0})  # type: ignore[arg-type]
-    detector = new_detector()
-    detector.teacher.requires_grad_(True)  # even then
-    loss = total_loss(detector, *a_pair(), settings)
-    loss.backward()  # type: ignore[no-untyped-call]
-
-    def pulled(gradient: Tensor | None) -> bool:
-        return gradient is not None and bool(gradient.abs().max() > 0)
-
-    (weight, _) = detector.student.parameters()
-    assert weight.grad is not None
-    assert pulled(weight.grad[:CHANNELS]) is first_half
-    assert pulled(weight.grad[CHANNELS:]) is second_half
-    assert all(pulled(p.grad) is autoencoder for p in detector.autoencoder.parameters())
-    assert all(p.grad is None for p in detector.teacher.parameters())
-
-
 def nothing(step: int, loss: float) -> None:
     pass
 
 
-def trained(
-    parts: GoodParts,
-    path: Path,
-    settings: TrainSettings = SETTINGS,
-    progress: Callable[[int, float], None] = nothing,
-) -> tuple[list[float], Detector]:
-    detector = new_detector()
-    found = train(detector, parts, CUTTING, settings, Checkpoint(path, "key"), progress)
-    return found, detector
+class Trains:
+    """Trains new networks, with all that a run can be given."""
+
+    def __init__(
+        self, tiles: TrainingTiles, held_out: TrainingTiles, natural: NaturalTiles
+    ) -> None:
+        self.tiles, self.held_out, self.natural = tiles, held_out, natural
+
+    def __call__(
+        self, path: Path, settings: TrainSettings = SETTINGS, progress: Report = nothing
+    ) -> tuple[History, Detector]:
+        detector = new_detector()
+        checkpoint = Checkpoint(path, "key")
+        found = train(
+            detector, self.tiles, self.held_out, settings, checkpoint, progress, self.natural
+        )
+        return found, detector
+
+
+@pytest.fixture(scope="module")
+def trained(tiles: TrainingTiles, held_out: TrainingTiles, natural: NaturalTiles) -> Trains:
+    return Trains(tiles, held_out, natural)
 
 
 def assert_equal(a: Detector, b: Detector) -> None:
@@ -152,95 +96,186 @@ def assert_equal(a: Detector, b: Detector) -> None:
         assert torch.equal(value, b.state_dict()[key]), key
 
 
-def test_a_seed_gives_the_same_bits(parts: GoodParts, tmp_path: Path) -> None:
-    first, one = trained(parts, tmp_path / "a")
+def assert_same(a: History, b: History) -> None:
+    assert torch.equal(a.rows.nan_to_num(-1), b.rows.nan_to_num(-1))
+
+
+def test_a_seed_gives_the_same_bits(trained: Trains, tmp_path: Path) -> None:
+    first, one = trained(tmp_path / "a")
     torch.rand(3)  # whatever ran in between
-    again, two = trained(parts, tmp_path / "b")
-    assert first == again
+    again, two = trained(tmp_path / "b")
+    assert_same(first, again)
     assert len(first) == 7
     assert_equal(one, two)
-    other, _ = trained(parts, tmp_path / "c", TrainSettings(steps=7, seed=1))
-    assert other != first
+    other, _ = trained(tmp_path / "c", TrainSettings(steps=7, seed=1))
+    assert other.totals != first.totals
 
 
-@pytest.mark.parametrize("stop", [2, 3, 4, 7])
-def test_a_resumed_run_gives_the_same_bits(parts: GoodParts, tmp_path: Path, stop: int) -> None:
-    expected, whole = trained(parts, tmp_path / "whole")
+EVERYTHING = TrainSettings(
+    steps=7,
+    batch=2,
+    coeff_ood=0.5,
+    coeff_cdo=0.5,
+    synthetic=Synthetic.PERLIN,
+    geometric=True,
+    ema=0.9,
+    checkpoint_every=3,
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "stop"),
+    [(SETTINGS, 2), (SETTINGS, 3), (SETTINGS, 4), (SETTINGS, 7), (EVERYTHING, 4)],
+)
+def test_a_resumed_run_gives_the_same_bits(
+    trained: Trains, tmp_path: Path, settings: TrainSettings, stop: int
+) -> None:
+    expected, whole = trained(tmp_path / "whole", settings)
 
     def interrupt(step: int, loss: float) -> None:
         if step == stop:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trained(parts, tmp_path / "run", progress=interrupt)
+        trained(tmp_path / "run", settings, interrupt)
     seen: list[int] = []
-    found, resumed = trained(parts, tmp_path / "run", progress=lambda step, _: seen.append(step))
-    assert found == expected
+    found, resumed = trained(tmp_path / "run", settings, lambda step, loss: seen.append(step))
+    assert_same(found, expected)
     assert_equal(resumed, whole)
     assert seen[0] == (stop - 1) // 3 * 3 + 1  # what the last checkpoint held was not done again
 
 
-def test_a_finished_run_is_not_done_again(parts: GoodParts, tmp_path: Path) -> None:
-    expected, whole = trained(parts, tmp_path / "run")
+def test_a_finished_run_is_not_done_again(trained: Trains, tmp_path: Path) -> None:
+    settings = TrainSettings(steps=7, ema=0.5, checkpoint_every=3)
+    expected, whole = trained(tmp_path / "run", settings)
 
     def fail(step: int, loss: float) -> None:
         raise AssertionError(step)
 
-    found, again = trained(parts, tmp_path / "run", progress=fail)
-    assert found == expected
+    found, again = trained(tmp_path / "run", settings, fail)
+    assert_same(found, expected)
     assert_equal(again, whole)
 
 
-def test_training_lowers_the_loss_and_leaves_the_teacher(parts: GoodParts, tmp_path: Path) -> None:
+def test_training_lowers_the_loss_and_leaves_the_teacher(trained: Trains, tmp_path: Path) -> None:
     before = new_detector()
-    settings = TrainSettings(steps=60, rate=3e-3)
-    found, after = trained(parts, tmp_path / "run", settings)
-    assert np.mean(found[-10:]) < 0.7 * np.mean(found[:10])
+    found, after = trained(tmp_path / "run", TrainSettings(steps=60, rate=3e-3))
+    assert np.mean(found.totals[-10:]) < 0.7 * np.mean(found.totals[:10])
     for key, value in before.teacher.state_dict().items():
         assert torch.equal(after.teacher.state_dict()[key], value)
     assert not after.autoencoder.training
+    measured = found.rows[:, NAMES.index("held_out")]
+    assert measured.isfinite().nonzero().flatten().tolist() == [49, 59]
+    assert measured[59] < measured[49]
 
 
-def test_a_run_that_diverges_says_so(parts: GoodParts, tmp_path: Path) -> None:
-    settings = TrainSettings(steps=30, rate=1e30)
-    with pytest.raises(InputError, match=r"training diverged; lower the rate, which is 1e\+30"):
-        trained(parts, tmp_path / "run", settings)
+def test_the_average_is_what_is_kept(trained: Trains, tmp_path: Path) -> None:
+    """An exponential moving average that soon forgets the first weights."""
+    weights: list[torch.Tensor] = []
+
+    def note(step: int, loss: float) -> None:
+        weights.append(current.detach().clone())
+
+    settings = TrainSettings(steps=5, rate=1e-2, ema=0.9)
+    detector = new_detector()
+    current = detector.student.get_parameter("2.weight")
+    average = current.detach().clone()
+    checkpoint = Checkpoint(tmp_path / "run", "key")
+    train(detector, trained.tiles, trained.held_out, settings, checkpoint, note)
+    for steps, weight in enumerate(weights, start=1):
+        average = average.lerp(weight, 1 - min(0.9, steps / (steps + 9)))
+    torch.testing.assert_close(current.detach(), average)
+    assert not torch.allclose(average, weights[-1])
 
 
-def test_a_runs_key_names_all_that_decides_it(parts: GoodParts) -> None:
-    teacher = new_detector().teacher
-    key = run_key("whole", parts, teacher, SETTINGS)
-    assert key == run_key("whole", parts, new_detector().teacher, SETTINGS)
-    other = new_detector().teacher
-    other.net.get_parameter("1.weight").data += 1
-    fewer = GoodParts(parts.train[1:], parts.held_out, parts.height, parts.width)
+def test_a_run_that_diverges_names_the_step_and_keeps_the_checkpoint(
+    trained: Trains, tmp_path: Path
+) -> None:
+    settings = TrainSettings(steps=30, rate=1e30, checkpoint_every=1)
+    with pytest.raises(InputError) as caught:
+        trained(tmp_path / "run", settings)
+    said = str(caught.value)
+    assert "diverged; lower the rate, which is 1e+30" in said
+    kept = Checkpoint(tmp_path / "run", "key").load()
+    assert kept is not None
+    assert f"step {len(kept['history']) + 1}:" in said
+    assert f"; {tmp_path}/run is of before" in said
+    assert torch.isfinite(kept["history"][:, 0]).all()
+    assert all(bool(value.isfinite().all()) for value in kept["student"].values())
+
+
+def test_a_checkpoint_is_not_overwritten_by_weights_that_are_not_finite(
+    trained: Trains, tmp_path: Path
+) -> None:
+    """The loss of a step is of the weights before it: it may be finite when they no longer are."""
+    detector = new_detector()
+    settings = TrainSettings(steps=6, checkpoint_every=2)
+
+    def spoil(step: int, loss: float) -> None:
+        if step == 4:
+            detector.student.get_parameter("2.bias").data[0] = math.nan
+
+    checkpoint = Checkpoint(tmp_path / "run", "key")
+    with pytest.raises(InputError, match="a weight is not finite after step 4: training diverged"):
+        train(detector, trained.tiles, trained.held_out, settings, checkpoint, spoil)
+    kept = checkpoint.load()
+    assert kept is not None
+    assert len(kept["history"]) == 2
+
+
+def test_a_full_disk_leaves_a_checkpoint_to_go_on_from(trained: Trains, tmp_path: Path) -> None:
+    expected, whole = trained(tmp_path / "undisturbed")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(step: int, loss: float) -> None:
+        if step == 5:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+
+    try:
+        with pytest.raises(InputError, match=r"run: cannot be written .* the last checkpoint is"):
+            trained(tmp_path / "run", progress=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    kept = Checkpoint(tmp_path / "run", "key").load()
+    assert kept is not None
+    assert len(kept["history"]) == 3
+    found, again = trained(tmp_path / "run")
+    assert_same(found, expected)
+    assert_equal(again, whole)
+
+
+def test_a_batch_that_no_memory_holds_is_halved_until_it_fits(
+    trained: Trains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The allocator's error, from where an accelerator would raise it."""
+    real = step.terms
+
+    def limited(*args: object) -> object:
+        if len(args[2]) > 2:  # type: ignore[arg-type]
+            raise torch.OutOfMemoryError("no memory")
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("training.trainer.terms", limited)
+    with pytest.raises(InputError, match=r"batch = 8: .* does not hold it; 2 fits: give --batch 2"):
+        trained(tmp_path / "run", TrainSettings(steps=2, batch=8))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_runs_key_names_all_that_decides_it(paths: list[Path], tiles: TrainingTiles) -> None:
+    detector = new_detector()
+    key = run_key("whole", tiles, detector, SETTINGS)
+    assert key == run_key("whole", TrainingTiles(paths[:4], CUTTING), new_detector(), SETTINGS)
+    other, started = new_detector(), new_detector()
+    other.teacher.net.get_parameter("2.weight").data += 1
+    started.autoencoder.get_parameter("3.bias").data += 1
     keys = {
         key,
-        run_key("tiles", parts, teacher, SETTINGS),
-        run_key("whole", fewer, teacher, SETTINGS),
-        run_key("whole", parts, other, SETTINGS),
-        run_key("whole", parts, teacher, TrainSettings(steps=7, checkpoint_every=3, rate=1e-3)),
+        run_key("tiles", tiles, detector, SETTINGS),
+        run_key("whole", TrainingTiles(paths[:3], CUTTING), detector, SETTINGS),
+        run_key("whole", TrainingTiles(paths[:4], CUTTING, kept=[1]), detector, SETTINGS),
+        run_key("whole", tiles, other, SETTINGS),
+        run_key("whole", tiles, started, SETTINGS),
+        run_key("whole", tiles, detector, SETTINGS, NaturalTiles(paths[0].parent)),
+        run_key("whole", tiles, detector, TrainSettings(steps=7, checkpoint_every=3, rate=1e-3)),
     }
-    assert len(keys) == 5
-
-
-def test_the_rate_warms_up_and_comes_down_to_a_hundredth() -> None:
-    factors = [schedule(step, 1000) for step in range(1000)]
-    assert factors[0] == pytest.approx(0.01)
-    assert max(factors) == pytest.approx(1, abs=0.05)
-    assert int(np.argmax(factors)) == 99
-    assert factors[-1] == pytest.approx(0.01, abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"steps": 0}, "steps = 0: must be 1 or more"),
-        ({"rate": 0.0}, "rate = 0.0: must be above 0"),
-        ({"rate": math.nan}, "rate = nan: must be above 0"),
-        ({"seed": -1}, "seed = -1: must be 0 or more"),
-    ],
-)
-def test_settings_that_no_run_can_have(settings: dict[str, float], said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        TrainSettings(**settings)  # type: ignore[arg-type]
+    assert len(keys) == 8

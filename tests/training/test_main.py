@@ -70,13 +70,17 @@ def test_import_teacher(
 
 
 def refused(capsys: pytest.CaptureFixture[str], *args: object) -> str:
-    """Run the command, which must end in one line and status 2; give what the line says."""
+    """Run the command, which must end in one line and status 2; give what the line says.
+
+    The data check may have warned before.
+    """
     assert main([str(arg) for arg in args]) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("effad-train: error: ")
-    assert said.err.count("\n") == 1
-    assert said.err.endswith("\n")
-    return said.err.removeprefix("effad-train: error: ")[:-1]
+    said = capsys.readouterr().err
+    assert said.endswith("\n")
+    *warnings, error = said.splitlines()
+    assert all(line.startswith("warning: ") for line in warnings)
+    assert error.startswith("effad-train: error: ")
+    return error.removeprefix("effad-train: error: ")
 
 
 class Harm:
@@ -118,12 +122,13 @@ def test_import_refuses_another_network(
 ) -> None:
     file = tmp_path / f"published{suffix}"
     weights = dict(pdn(PdnSize.SMALL, 100).state_dict())
+    del weights["3.bias"]
     if suffix == ".pth":
         torch.save(weights, file)
     else:
         save_file(weights, file)
     said = refused(capsys, "import-teacher", file, tmp_path / "teacher")
-    assert "no EfficientAD teacher: 8 weights that fit neither the small nor the medium" in said
+    assert "no EfficientAD teacher: 7 weights that fit neither the small nor the medium" in said
 
 
 def test_import_into_a_folder_that_is_missing(
@@ -146,7 +151,8 @@ def copies(good_parts: Path, tmp_path: Path) -> Path:
 def test_run_refuses_images_of_another_size(
     copies: Path, teacher_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cv2.imwrite(str(copies / "002.png"), np.zeros((64, 32, 3), np.uint8))
+    image = np.random.default_rng(0).integers(0, 255, (64, 32, 3), np.uint8)
+    cv2.imwrite(str(copies / "002.png"), image)
     said = refused(capsys, "run", copies, tmp_path / "bundle", "--teacher", teacher_file)
     assert said.startswith(f"{copies}/002.png: 32 x 64 pixels, but 000.png has 128 x 128")
 
@@ -161,7 +167,8 @@ def test_run_refuses_an_unreadable_image(
 ) -> None:
     (copies / "001.png").write_bytes(content)
     said = refused(capsys, "run", copies, tmp_path / "bundle", "--teacher", teacher_file)
-    assert said == f"{copies}/001.png: not a readable image; remove it or save it again"
+    assert said.startswith(f"{copies}: 1 image ")
+    assert "001.png" in said
 
 
 def test_run_refuses_folders_without_images(
@@ -191,34 +198,32 @@ def test_run_refuses_a_bundle_that_exists(
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
-    [("--steps", "0", "steps = 0"), ("--rate", "nan", "rate = nan"), ("--hold-out", "1", "hold-")],
+    ("option", "values", "said"),
+    [
+        ("--steps", ["0"], "steps = 0"),
+        ("--rate", ["nan"], "rate = nan"),
+        ("--hold-out", ["1"], "hold-"),
+        ("--device", ["tpu"], "device = tpu: must be cpu, cuda or cuda:NUMBER"),
+        ("--region", ["0", "0", "9", "99"], "--region 0 0 9 99: width = 9: "),
+        ("--region", ["-1", "0", "64", "64"], "--region -1 0 64 64: x = -1: "),
+        ("--region", ["99", "0", "64", "64"], "leaves the frame of 128 x 128"),
+        ("--ignore", ["none.png"], "none.png: No such file"),
+        ("--start", ["none"], "none/manifest.json"),
+        ("--natural", ["none"], "none: no such folder"),
+        ("--coeff-ood", ["1"], "name their folder by --natural"),
+    ],
 )
 def test_run_refuses_settings_that_no_run_can_have(
     option: str,
-    value: str,
+    values: list[str],
     said: str,
     good_parts: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert said in refused(capsys, "run", good_parts, tmp_path / "bundle", option, value)
-
-
-def test_distill_refuses_a_start_of_another_size(
-    good_parts: Path, teacher_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = ["--backbone", tmp_path / "none", "--start", teacher_file, "--size", "medium"]
-    said = refused(capsys, "distill", good_parts, tmp_path / "teacher.safetensors", *given)
-    assert said == f"{teacher_file}: a small teacher, but --size is medium"
-
-
-def test_distill_refuses_a_backbone_that_is_none(
-    good_parts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = ["--backbone", tmp_path / "none"]
-    said = refused(capsys, "distill", good_parts, tmp_path / "teacher.safetensors", *given)
-    assert said.startswith(f"{tmp_path}/none: no readable safetensors file")
+    bundle = tmp_path / "bundle"
+    assert said in refused(capsys, "run", good_parts, bundle, option, *values)
+    assert not bundle.exists()
 
 
 def test_a_process_trains_what_the_same_settings_trained_here(
@@ -233,6 +238,7 @@ def test_a_process_trains_what_the_same_settings_trained_here(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as child:
         assert child.stderr is not None
+        assert child.stderr.readline().startswith("warning: 4 images smaller than a tile")
         assert child.stderr.readline().startswith("training whole: step 1 of 1, loss ")
         child.send_signal(signal.SIGINT)
         rest = child.stderr.read()

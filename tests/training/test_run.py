@@ -1,18 +1,27 @@
 """What a run writes of itself into the bundle."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
+from daemon.simulator.parts import draw
 from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import InputError
+from models.geometry import Box
 from models.images import brightness, find_images, read_rgb, sharpness, to_tensor
 from models.quantiles import quantile
+from models.scope import Scope
 from models.weights import read_weights
-from training.datasets import GoodParts, digest
-from training.run import PROBABILITIES, Run, load_teacher, run
+from training.data.good import GoodParts, digest
+from training.reference import PROBABILITIES
+from training.run import Run, checked_parts, load_teacher, run, training_tiles
+from training.settings import TrainSettings
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +80,22 @@ def test_the_manifest_tells_how_it_was_made(trained: Bundle, teacher_file: Path)
     made = trained.manifest.provenance
     assert made["teacher"] == teacher_file.name
     assert made["images"] == made["held_out"] == 2
-    settings, loss = made["settings"], made["loss"]
+    settings, loss, curves = made["settings"], made["loss"], made["curves"]
     assert isinstance(settings, dict)
     assert settings["steps"] == 1
     assert isinstance(loss, dict)
     assert isinstance(loss["whole"], float)
+    assert isinstance(curves, dict)
+    curve = curves["whole"]
+    assert isinstance(curve, list)
+    assert isinstance(curve[0], list)
+    step, losses = curve[0]
+    assert (step, len(curve)) == (1, 1)
+    assert isinstance(losses, dict)
+    assert losses.keys() == {"total", "hard", "ae", "stae", "held_out"}
+    assert losses["total"] == pytest.approx(loss["whole"], abs=1e-3)
+    assert made["start"] is None
+    assert made["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
     teacher, _ = read_weights(trained.path / trained.manifest.teacher.name)
     net, size, provenance = load_teacher(teacher_file)
     assert size is trained.manifest.pdn
@@ -100,3 +120,71 @@ def test_a_checkpoint_of_other_settings_is_refused(
         run(Run(good_parts, tmp_path / "bundle", teacher_file, hold_out=0.5))
     assert not (tmp_path / "bundle").exists()
     assert len(find_images(good_parts)) == 4
+
+
+def test_a_run_goes_on_from_another_bundle(
+    good_parts: Path, teacher_file: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """Hardly trained, its student is that of before, and not a random one."""
+    frozen = TrainSettings(steps=1, rate=1e-12, weight_decay=0.0)
+    plan = Run(good_parts, tmp_path / "next", teacher_file, hold_out=0.5, train=frozen)
+    manifest = run(replace(plan, start=tiny_bundle))
+    old, new = (bundles.load(path) for path in (tiny_bundle, tmp_path / "next"))
+    assert manifest.provenance["start"] == {"bundle": "bundle", "sha256": old.sha256}
+    for key, value in old.detectors["whole"].student.state_dict().items():
+        found = new.detectors["whole"].student.state_dict()[key]
+        # The teacher's statistics are those of before, rounded to fp16. Random weights differ by
+        # 0.03.
+        torch.testing.assert_close(found, value, rtol=0, atol=3e-3)
+
+
+def test_a_loss_on_natural_images_needs_them(
+    good_parts: Path, teacher_file: Path, tmp_path: Path
+) -> None:
+    settings = TrainSettings(steps=1, coeff_ood=1.0)
+    with pytest.raises(InputError, match=r"coeff_ood needs natural images: .* --natural"):
+        run(Run(good_parts, tmp_path / "b", teacher_file, train=settings))
+
+
+def test_a_region_that_leaves_the_frame_is_refused(
+    good_parts: Path, teacher_file: Path, tmp_path: Path
+) -> None:
+    box = Box(x=100, y=0, width=32, height=100)
+    with pytest.raises(InputError, match="leaves the frame of 128 x 128"):
+        run(Run(good_parts, tmp_path / "b", teacher_file, region=box))
+
+
+def test_region_and_mask_decide_the_tiles(parts: GoodParts) -> None:
+    """Of frames that would be two tiles wide, with the right one masked, but for its rim."""
+    wide = replace(parts, height=300, width=560)
+    mask = np.zeros((300, 560), bool)
+    mask[:, 230:] = True
+    box = Box(x=4, y=20, width=540, height=220)
+    for scope, kept in (
+        (Scope(), (0, 1, 2, 3, 4, 5)),
+        (Scope(region=box), (0, 1, 2)),
+        (Scope(region=box, ignored=mask), (0, 1)),
+    ):
+        found = training_tiles(wide.train, "tiles", wide, scope)
+        assert tuple(found.kept) == kept
+        cutting, region, _ = found.geometry
+        assert region == scope.region
+        size = (300, 560) if scope.region is None else (220, 540)
+        assert (cutting.height, cutting.width) == size
+
+
+def test_images_of_different_sizes_are_only_taken_on_request(
+    good_parts: Path, teacher_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "good"
+    shutil.copytree(good_parts, images)
+    cv2.imwrite(str(images / "other.png"), draw(99, size=140).image)
+    plan = Run(images, tmp_path / "b", teacher_file)
+    with pytest.raises(InputError, match="all images of a camera must have one size"):
+        checked_parts(plan)
+    with pytest.raises(InputError, match=r"different sizes .* whole alone"):
+        checked_parts(replace(plan, scales=("whole", "tiles"), any_size=True))
+    found = checked_parts(replace(plan, any_size=True))
+    assert (found.height, found.width) == (128, 128)
+    assert len(found.train) + len(found.held_out) == 5
+    assert "warning: 1 image of another size" in capsys.readouterr().err
