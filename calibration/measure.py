@@ -6,17 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from models.adaptive import Asking, ask_level, tile_peaks
 from models.bundle import Bundle
 from models.calibration import (
-    HIGH,
-    LOW,
     AskLevel,
     Calibration,
-    NormalRange,
     RawMaps,
     ScaleRange,
     fuse,
@@ -26,7 +22,7 @@ from models.errors import InputError
 from models.images import brightness, read_rgb, sharpness, to_tensor
 from models.mode import Mode
 from models.precision import Precision
-from models.quantiles import quantile
+from models.ranges import scale_range
 from models.threshold import default_rate, rank, threshold
 
 
@@ -79,7 +75,7 @@ def measure(
         focus.append(sharpness(rgb))
         progress(done)
     ranges: dict[str, ScaleRange] = {
-        name: _ranges(name, [maps[name] for maps in seen]) for name in engine.mode.scales
+        name: scale_range(name, [maps[name] for maps in seen]) for name in engine.mode.scales
     }
     ask = None
     if engine.mode is Mode.ADAPTIVE:
@@ -140,21 +136,3 @@ def _ask(
         for whole in wholes
     ]
     return ask_level(peaks, choice.tile_share)
-
-
-def _ranges(scale: str, maps: Sequence[RawMaps]) -> ScaleRange:
-    return ScaleRange(
-        local=_range(scale, [raw.local[raw.counted] for raw in maps]),
-        globally=_range(scale, [raw.globally[raw.counted] for raw in maps]),
-    )
-
-
-def _range(scale: str, maps: list[Tensor]) -> NormalRange:
-    cells = torch.cat(maps).numpy()
-    q_a, q_b = quantile(cells, LOW), quantile(cells, HIGH)
-    if not q_b > q_a:
-        raise InputError(
-            f"scale {scale}: the good frames look the same everywhere (quantiles {q_a:.4g} and"
-            f" {q_b:.4g}); show good parts, neither black nor overexposed"
-        )
-    return NormalRange(q_a=q_a, q_b=q_b)

@@ -5,14 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from models.bundle import Bundle
-from models.calibration import HIGH, LOW, NormalRange, ScaleRange, fuse
+from models.calibration import ScaleRange, fuse
 from models.engine import Engine
 from models.errors import InputError
-from models.quantiles import quantile
+from models.ranges import scale_range
 from models.recipe import LoadedRecipe
 from models.scope import Scope
 from models.threshold import default_rate, threshold
@@ -81,7 +78,10 @@ def from_held_out(
     paths = held_out(data, bundle)
     with KeptMaps() as kept:
         look(engine, paths, kept, progress)
-        ranges = {scale: _ranges(kept, scale) for scale in kept[0]}
+        ranges = {
+            scale: scale_range(scale, (kept[i][scale] for i in range(len(kept))))
+            for scale in kept[0]
+        }
         rate = default_rate(len(paths))
 
         def limit(at: float) -> float:
@@ -89,22 +89,3 @@ def from_held_out(
             return threshold([one.score for one in fused], rate)
 
         yield Normal("held-out", alpha, ranges, len(paths), rate, engine.scope, limit)
-
-
-def _ranges(kept: KeptMaps, scale: str) -> ScaleRange:
-    raws = [kept[i][scale] for i in range(len(kept))]
-    return ScaleRange(
-        local=_range(scale, [raw.local[raw.counted] for raw in raws]),
-        globally=_range(scale, [raw.globally[raw.counted] for raw in raws]),
-    )
-
-
-def _range(scale: str, cells: list[Tensor]) -> NormalRange:
-    values = torch.cat(cells).numpy()
-    q_a, q_b = quantile(values, LOW), quantile(values, HIGH)
-    if not q_b > q_a:
-        raise InputError(
-            f"scale {scale}: the good images look the same everywhere (quantiles {q_a:.4g} and"
-            f" {q_b:.4g}); give good parts, neither black nor overexposed"
-        )
-    return NormalRange(q_a=q_a, q_b=q_b)
