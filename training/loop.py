@@ -79,7 +79,7 @@ def train(
     examples_of = Examples(tiles, settings, natural)
     began, before = time.monotonic(), trainer.steps
     for examples in examples_of.batches(trainer.steps, settings.steps, device):
-        _step(trainer, examples)
+        _step(trainer, examples, settings)
         done = trainer.steps
         last = done == settings.steps
         saves = done % settings.checkpoint_every == 0 or last
@@ -97,12 +97,12 @@ def train(
     return trainer.history
 
 
-def _step(trainer: Trainer, examples: Sequence[Example]) -> None:
+def _step(trainer: Trainer, examples: Sequence[Example], settings: TrainSettings) -> None:
     try:
         trainer.step(examples)
     except torch.OutOfMemoryError:
         batch = len(examples)
-        fits = fitting(lambda size: trainer.backward(examples[:size]), batch)
+        fits = fitting(lambda size: trainer.backward(examples[:size], settings), batch)
         instead = f"{fits} fits: give --batch {fits}" if fits else "nor 1: give --device cpu"
         raise InputError(
             f"batch = {batch}: the accelerator's memory does not hold it; {instead}"

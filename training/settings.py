@@ -1,11 +1,11 @@
 """What a training run can be told."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from models.errors import InputError
-from training.schedule import Schedule
+from training.schedule import Schedule, ramped
 
 
 class Synthetic(StrEnum):
@@ -34,7 +34,8 @@ class TrainSettings:
     coeff_stae: float = 1.0
     coeff_ood: float = 0.0  # needs natural images
     coeff_cdo: float = 0.0  # needs synthetic anomalies
-    hard_quantile: float = 0.999  # elements below it are left out of L_hard
+    hard_quantile: float = 0.999  # elements below it are left out of L_hard, in the end
+    hard_ramp: float = 1.0  # share of the steps over which L_hard comes from all elements to those
     cdo_gamma: float = 2.0  # exponent of the weights of L_CDO
     synthetic: Synthetic = Synthetic.NOISE
     synthetic_probability: float = 0.4  # that an image carries one
@@ -50,7 +51,7 @@ class TrainSettings:
             value = getattr(self, f"coeff_{name}")
             if not 0 <= value < math.inf:
                 raise InputError(f"coeff_{name} = {value}: must be 0 (off) or more")
-        for name in ("hard_quantile", "synthetic_probability"):
+        for name in ("hard_quantile", "hard_ramp", "synthetic_probability"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise InputError(f"{name} = {value}: must be 0 to 1")
@@ -64,6 +65,11 @@ class TrainSettings:
             raise InputError(f"checkpoint_every = {self.checkpoint_every}: must be 1 or more")
         if not any((self.coeff_hard, self.coeff_ae, self.coeff_stae)):
             raise InputError("coeff_hard, coeff_ae and coeff_stae are 0: set one above 0")
+
+    def at(self, step: int) -> "TrainSettings":
+        """Give the settings as they are at a step, counted from 0."""
+        quantile = ramped(self.hard_quantile, step, self.hard_ramp * self.steps)
+        return replace(self, hard_quantile=quantile)
 
 
 def check_schedule(steps: int, rate: float, seed: int) -> None:

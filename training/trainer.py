@@ -61,16 +61,16 @@ class Trainer:
         torch.manual_seed(int(random.integers(2**31)))  # dropout's
         for group in self._optimizer.param_groups:
             group["lr"] = settings.rate * settings.schedule.factor(number, settings.steps)
-        found = self.backward(examples)
+        found = self.backward(examples, settings.at(number))
         self._optimizer.step()
         self._average.update(number + 1)
         self._unread.append((tuple(found), torch.stack(list(found.values()))))
 
-    def backward(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def backward(self, examples: Sequence[Example], settings: TrainSettings) -> dict[str, Tensor]:
         """Compute losses and gradients, and change no weight; give the losses."""
         self._optimizer.zero_grad()
-        found = terms(self._detector, self._features, examples, self._settings)
-        loss = total(found, self._settings)
+        found = terms(self._detector, self._features, examples, settings)
+        loss = total(found, settings)
         loss.backward()  # type: ignore[no-untyped-call]
         return {name: value.detach() for name, value in {"total": loss, **found}.items()}
 

@@ -29,7 +29,9 @@ OPTIONS = {
     "coeff_stae": "weight of L_STAE (eq. 4.4)",
     "coeff_ood": "weight of L_OOD, which needs --natural",
     "coeff_cdo": "weight of L_CDO (eq. 4.9), by synthetic anomalies",
-    "hard_quantile": "elements below it are left out of L_hard",
+    "hard_quantile": "elements below it are left out of L_hard, in the end",
+    "hard_ramp": "share of the steps over which L_hard comes from all elements to those; 0: from"
+    " the first step on, as the thesis",
     "cdo_gamma": "exponent of L_CDO's weights (eq. 4.7, 4.8)",
     "synthetic": "noise: the thesis' squares; cut-paste: pieces of good parts; perlin: textures of"
     " --natural, or distorted good parts",
