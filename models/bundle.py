@@ -63,6 +63,14 @@ class Reference(Record):
     maps: HashedFile  # safetensors: <scale>.local, <scale>.globally, each (h, w) float32
 
 
+class Separation(Record):
+    """How well the scores tell synthetic defects, put into good frames, from the frames."""
+
+    found: float = Field(ge=0, le=1)  # share of the spoilt frames at or above the threshold
+    auroc: float = Field(ge=0, le=1)  # of spoilt against clean
+    frames: int = Field(ge=1)  # spoilt
+
+
 class TrainingReference(Record):
     """What held-out good frames gave after training; drift and acceptance are told against it."""
 
@@ -71,7 +79,11 @@ class TrainingReference(Record):
     local: dict[str, tuple[float, ...]]  # quantiles a scale, at those probabilities
     globally: dict[str, tuple[float, ...]]
     brightness: tuple[float, float]  # mean and deviation over frames, 0 to 1
+    contrast: tuple[float, float]  # of the luma's standard deviation
     sharpness: tuple[float, float]  # of the Laplacian's variance
+    #: Of each frame by the ranges of these maps at alpha 0.5, ascending; a scale each.
+    scores: dict[str, tuple[float, ...]]
+    separation: dict[str, Separation]  # a mode each, but adaptive
 
 
 class Manifest(Record):

@@ -9,14 +9,20 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from models.drift import DriftReference
 from models.geometry import STRIDE, Box, Placement, TileStride
 from models.mode import Mode
 from models.precision import Precision
 from models.records import Record
+from models.threshold import Threshold
 
 #: Probabilities of the two quantiles, and what they are mapped to (THESIS_NOTES.md).
 LOW, HIGH = 0.9, 0.995
 AT_HIGH = 0.1
+#: The share of a good frame's cells that the pixel threshold is made by.
+PIXEL_QUANTILE = 0.999
+#: Largest share of all cells by which the rank of a quantile may miss.
+MOST_RANK_ERROR = 1e-4
 
 
 class NormalRange(Record):
@@ -24,6 +30,8 @@ class NormalRange(Record):
 
     q_a: float
     q_b: float
+    #: By how much the rank of either misses at most, as a share of all cells.
+    rank_error: float = Field(default=0.0, ge=0, le=MOST_RANK_ERROR)
 
     @model_validator(mode="after")
     def _ordered(self) -> "NormalRange":
@@ -50,11 +58,34 @@ class AskLevel(Record):
     level: float  # a tile whose peak in the whole's anomaly map is above it is asked for
 
 
-class Calibration(Record):
-    """What good parts of this lot, in this light, look like to a bundle; and the thresholds."""
+class KeptScores(Record):
+    """What good frames score by several alphas, so that another needs no frames again.
 
-    format: Literal[1] = 1
-    created: str  # ISO 8601, UTC
+    Frames are sorted by their digest (``calibration.shown``).
+    """
+
+    parts: tuple[int, ...]  # of each frame, from 0 in the order of frames
+    alphas: tuple[float, ...]  # ascending
+    scores: tuple[tuple[float, ...], ...]  # an alpha each: of each frame
+    levels: tuple[tuple[float, ...], ...]  # likewise: the quantile PIXEL_QUANTILE of its cells
+
+    @model_validator(mode="after")
+    def _even(self) -> "KeptScores":
+        rows = (*self.scores, *self.levels)
+        if len(self.scores) != len(self.alphas) or len(self.levels) != len(self.alphas):
+            raise ValueError("each alpha must have its scores and levels")
+        if any(len(row) != len(self.parts) for row in rows):
+            raise ValueError("each frame must have a score and a level")
+        return self
+
+
+class Calibration(Record):
+    """What good parts of this lot, in this light, look like to a bundle; and the thresholds.
+
+    It says nothing of when it was made: the same frames give the same bytes.
+    """
+
+    format: Literal[2] = 2
     bundle: str  # SHA-256 of the bundle's manifest
     engine: str  # fingerprint of the engine that made the maps
     device: str  # "cpu" or "cuda": what the daemon runs on, chosen here
@@ -62,17 +93,22 @@ class Calibration(Record):
     alpha: float = Field(ge=0, le=1)  # weight of the local map (eq. 4.12)
     region_of_interest: Box | None = None
     mode: Mode | None = None  # None: what the bundle's scales say
-    ignore_mask: str | None = None  # SHA-256 of its file
+    ignore_mask: str | None = None  # ``models.polygons.mask_sha256`` of what is not inspected
     tile_stride: TileStride = STRIDE
     ask: AskLevel | None = None  # of mode ``adaptive``
     scales: dict[str, ScaleRange]
     threshold: float  # a frame whose score is at or above it is FAIL
-    pixel_threshold: float  # cells at or above it make regions
-    false_reject_rate: float = Field(gt=0, lt=1)  # that the threshold was made for
+    pixel_threshold: float  # cells at or above it make regions; not above the threshold
+    false_reject_rate: float = Field(gt=0, le=1)  # of good parts, that the threshold stands for
+    made: Threshold  # how it was made, and what is known of that rate
     parts: int = Field(ge=1)
-    scores: tuple[float, ...]  # of the good parts, in the order shown
-    brightness: float  # mean of the good frames, 0 to 1
+    frames: int = Field(ge=1)
+    scores: tuple[float, ...]  # of the parts, in the order of their first frame's digest
+    kept: KeptScores
+    brightness: float  # mean luma of the good frames, 0 to 1
+    contrast: float  # mean standard deviation of their luma
     sharpness: float  # mean variance of their Laplacian
+    drift: DriftReference
 
 
 class RawMaps(NamedTuple):

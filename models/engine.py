@@ -58,6 +58,14 @@ class Engine:
         other._look_through(replace(self.scope, asks=asks))
         return other
 
+    def on_threads(self, threads: int) -> "Engine":
+        """Give this engine on other threads, with the same networks and layouts: to try it beside
+        others that are at work.
+        """
+        other = copy.copy(self)
+        other._threads = threads
+        return other
+
     def _look_through(self, scope: Scope) -> None:
         self.scope = scope
         self._layouts: dict[tuple[int, int], Layout] = {}

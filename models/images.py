@@ -1,6 +1,7 @@
 """Images on disk, and what an image looks like as a whole."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from models.errors import InputError
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -57,7 +58,24 @@ def to_tensor(image: NDArray[np.uint8]) -> Tensor:
 
 def luma(rgb: Tensor) -> Tensor:
     """(3, H, W) in [0, 1] to (H, W)."""
-    return (rgb * torch.tensor(_LUMA).view(3, 1, 1)).sum(dim=0)
+    y = rgb[0] * LUMA[0]
+    for channel, weight in zip(rgb[1:], LUMA[1:], strict=True):
+        y.add_(channel, alpha=weight)
+    return y
+
+
+class Appearance(NamedTuple):
+    """What a frame looks like as a whole."""
+
+    brightness: float  # mean luma, 0 to 1
+    contrast: float  # standard deviation of the luma, 0 to 0.5
+    sharpness: float  # variance of the luma's 4-neighbour Laplacian
+
+
+def appearance(rgb: Tensor) -> Appearance:
+    """Give ``brightness``, ``contrast`` and ``sharpness`` of (3, H, W) at once."""
+    y = luma(rgb)
+    return Appearance(float(y.mean()), float(y.std(correction=0)), _sharpness(y))
 
 
 def brightness(rgb: Tensor) -> float:
@@ -65,18 +83,26 @@ def brightness(rgb: Tensor) -> float:
     return float(luma(rgb).mean())
 
 
+def contrast(rgb: Tensor) -> float:
+    """Give the standard deviation of the luma of (3, H, W), 0 to 0.5."""
+    return float(luma(rgb).std(correction=0))
+
+
 def image_sharpness(image: NDArray[np.uint8]) -> float:
     """Give ``sharpness`` of (H, W, 3) RGB as read, to 1e-4 of it and 20 times as quick."""
     if min(image.shape[:2]) < 3:
         return 0.0
-    weights = np.array([_LUMA], np.float32) / 255
+    weights = np.array([LUMA], np.float32) / 255
     laplacian = cv2.Laplacian(cv2.transform(image.astype(np.float32), weights), cv2.CV_32F)
     return float(cv2.meanStdDev(laplacian[1:-1, 1:-1])[1][0, 0]) ** 2
 
 
 def sharpness(rgb: Tensor) -> float:
     """Give the variance of the luma's 4-neighbour Laplacian over (3, H, W), 0 if it is tiny."""
-    y = luma(rgb)
+    return _sharpness(luma(rgb))
+
+
+def _sharpness(y: Tensor) -> float:
     if min(y.shape) < 3:
         return 0.0
     laplacian = y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4 * y[1:-1, 1:-1]

@@ -11,15 +11,16 @@ from models.pixel_format import PixelFormat
 RawFrame = NDArray[np.uint8] | NDArray[np.uint16]
 
 #: Where the colours lie in each 2 x 2 of a mosaic, as (row, column): red, blue.
-_MOSAIC = {
+MOSAIC = {
     PixelFormat.BAYER_RG8: ((0, 0), (1, 1)),
     PixelFormat.BAYER_GR8: ((0, 1), (1, 0)),
     PixelFormat.BAYER_GB8: ((1, 0), (0, 1)),
     PixelFormat.BAYER_BG8: ((1, 1), (0, 0)),
 }
 #: Bilinear interpolation of one colour from the pixels that have it: red and blue, and green.
-_QUARTER = ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25))
-_HALF = ((0.0, 0.25, 0.0), (0.25, 1.0, 0.25), (0.0, 0.25, 0.0))
+QUARTER = ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25))
+HALF = ((0.0, 0.25, 0.0), (0.25, 1.0, 0.25), (0.0, 0.25, 0.0))
+_BAND = 256  # rows of a frame
 
 
 def upload(frame: RawFrame, device: torch.device) -> Tensor:
@@ -39,8 +40,8 @@ def to_rgb(frame: Tensor, pixel_format: PixelFormat) -> Tensor:
         return (values / float(2**pixel_format.bits - 1)).clamp(max=1).expand(3, -1, -1)
     if pixel_format is PixelFormat.MONO8:
         return (values / 255).expand(3, -1, -1)
-    if pixel_format in _MOSAIC:
-        return demosaic(values, *_MOSAIC[pixel_format]) / 255
+    if pixel_format in MOSAIC:
+        return demosaic(values, *MOSAIC[pixel_format]).div_(255)
     colours = values[..., :3]
     if pixel_format is PixelFormat.BGR8:
         colours = colours.flip(-1)
@@ -58,6 +59,11 @@ def demosaic(mosaic: Tensor, red: tuple[int, int], blue: tuple[int, int]) -> Ten
         here = (slice(row, None, 2), slice(column, None, 2))
         planes[plane][here] = mosaic[here]
         planes[1][here] = 0
-    kernels = mosaic.new_tensor([_QUARTER, _HALF, _QUARTER])[:, None]
-    padded = functional.pad(planes[None], (1, 1, 1, 1), mode="reflect")
-    return functional.conv2d(padded, kernels, groups=3)[0]
+    kernels = mosaic.new_tensor([QUARTER, HALF, QUARTER])[:, None]
+    planes = functional.pad(planes[None], (1, 1, 1, 1), mode="reflect")
+    found = torch.empty(3, *mosaic.shape, dtype=planes.dtype, device=planes.device)
+    # A whole frame of 20 megapixels at once takes 3 GB. The sums are exact: bands change no bit.
+    for top in range(0, mosaic.shape[0], _BAND):
+        band = planes[:, :, top : top + _BAND + 2]
+        found[:, top : top + _BAND] = functional.conv2d(band, kernels, groups=3)[0]
+    return found

@@ -4,57 +4,37 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
+import numpy as np
 
 from models import bundle as bundles
+from models import recipe_store as store
 from models.adaptive import Asking
 from models.bundle import Bundle
 from models.calibration import AnomalyMap, Calibration, RawMaps, fuse
 from models.errors import InputError
-from models.geometry import STRIDE, TileStride
 from models.geometry import Box as Box
 from models.mode import Mode, mode_for
-from models.records import Record, sha256
+from models.polygons import inside, mask_sha256
+from models.recipe_record import Recipe as Recipe
+from models.recipe_record import recipe_file
+from models.records import sha256
 from models.region import Mask, read_mask
 from models.scope import Scope
 
-RECIPE = "recipe.json"
-
-
-class Recipe(Record):
-    format: Literal[1] = 1
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    version: int = Field(ge=1)
-    bundle: str  # folder, relative to the recipe's
-    calibration: str  # file, relative to the recipe's folder
-    alpha: float = Field(default=0.5, ge=0, le=1)  # weight of the local map (eq. 4.12)
-    region_of_interest: Box | None = None
-    #: PNG as large as the frame, relative to the recipe's folder: what is white is not inspected.
-    ignore_mask: str | None = None
-    mode: Mode | None = None  # None: the bundle's one scale, or pyramid where it has both
-    tile_share: float = Field(default=0.1, gt=0, lt=1)  # of good parts, in mode adaptive
-    #: Pixels from tile to tile for the global map; below 224 they overlap and are blended.
-    tile_stride: TileStride = STRIDE
-    minimum_region_area: float = Field(default=0, ge=0)  # square pixels
-    deadline_ms: int = Field(default=2000, ge=1, le=600_000)  # exposure to publication
-    #: What makes a part FAIL: one view at or above the threshold, or the mean of all scores there;
-    #: a missing view is NO_VERDICT either way.
-    view_fusion: Literal["any", "mean"] = "any"
-    pixels_per_mm: float | None = Field(default=None, gt=0)
+_AGAIN = "run effad-calibrate on this recipe again"
 
 
 @dataclass(frozen=True)
 class LoadedRecipe:
     """A recipe whose bundle and calibration have been read, and fit each other."""
 
-    path: Path
+    path: Path  # its folder
     recipe: Recipe
     bundle: Bundle
     calibration: Calibration
     calibration_sha256: str
-    ignored: Mask | None = None  # (H, W) of the frame
+    ignored: Mask | None = None  # (H, W) of the frame: ``load_mask``
 
     @property
     def mode(self) -> Mode:
@@ -76,62 +56,92 @@ class LoadedRecipe:
         return fuse(maps, calibration.scales, calibration.alpha, self.bundle.weights)
 
 
-def load(path: Path) -> LoadedRecipe:
-    """Read a recipe with all that it names.
+def load(path: Path, version: int | None = None) -> LoadedRecipe:
+    """Read the active version of a recipe, or that one, with all that it names.
 
-    Raises ``InputError`` if anything is missing, damaged, newer, or does not belong together.
+    Raises ``InputError`` if anything is missing, damaged, newer, or does not belong together: a
+    threshold is valid for the bundle, alpha, regions, masks and mode that it was made with.
     """
-    recipe = Recipe.read(path / RECIPE)
-    bundle = bundles.load(path / recipe.bundle)
+    recipe = store.read(path, version)
+    here = path / recipe_file(recipe.version)
+    store.check_files(path, recipe)
+    bundle = _bundle(path, recipe)
     file = path / recipe.calibration
     calibration = Calibration.read(file)
     if calibration.bundle != bundle.sha256:
         raise InputError(
             f"{file}: made for bundle {calibration.bundle[:12]}, but {bundle.path} is"
-            f" {bundle.sha256[:12]}; run effad-calibrate on this recipe again"
+            f" {bundle.sha256[:12]}; {_AGAIN}"
         )
     if calibration.alpha != recipe.alpha:
         raise InputError(
-            f"{path / RECIPE}: alpha = {recipe.alpha}, but the threshold was made with"
-            f" {calibration.alpha}; run effad-calibrate on this recipe again"
+            f"{here}: alpha = {recipe.alpha}, but the threshold was made with"
+            f" {calibration.alpha}; {_AGAIN}"
         )
-    mode = _check_view(path, recipe, bundle, calibration)
+    ignored = load_mask(path, recipe, bundle)
+    mode = _check_view(here, recipe, bundle, calibration, ignored)
     if calibration.scales.keys() != set(mode.scales):
         raise InputError(
             f"{file}: scales {sorted(calibration.scales)}, but mode {mode} of the bundle takes"
-            f" {sorted(mode.scales)}; run effad-calibrate on this recipe again"
+            f" {sorted(mode.scales)}; {_AGAIN}"
         )
-    ignored = load_mask(path, recipe, bundle)
     return LoadedRecipe(path, recipe, bundle, calibration, sha256(file), ignored)
 
 
 def load_mask(path: Path, recipe: Recipe, bundle: Bundle) -> Mask | None:
-    """Read the ignore mask of a recipe in a folder, if it has one; raises ``InputError``."""
-    if recipe.ignore_mask is None:
-        return None
+    """Read where frames are not inspected: ``mask_of`` with the ignore mask of the folder."""
     size = bundle.manifest.input
-    return read_mask(path / recipe.ignore_mask, size.height, size.width)
+    painted = None
+    if recipe.ignore_mask is not None:
+        painted = read_mask(path / recipe.ignore_mask, size.height, size.width)
+    return mask_of(recipe, painted, size.height, size.width)
 
 
-def mask_sha256(path: Path, recipe: Recipe) -> str | None:
-    """Give the SHA-256 of a recipe's ignore mask; raises ``InputError`` if it cannot be read."""
-    if recipe.ignore_mask is None:
-        return None
-    file = path / recipe.ignore_mask
-    if not file.is_file():
-        raise InputError(f"{file}: missing; copy the whole recipe again, with its ignore mask")
-    return sha256(file)
+def mask_of(recipe: Recipe, painted: Mask | None, height: int, width: int) -> Mask | None:
+    """Give where frames are not inspected, (H, W), or None if the recipe says nothing of it.
+
+    That is outside its regions where it has some, inside what it ignores, and what its ignore
+    mask, ``painted``, has white. The box of ``region_of_interest`` is apart: frames are cut to it.
+    Raises ``InputError`` if nothing is left.
+    """
+    if not (recipe.regions or recipe.ignored):
+        return painted
+    mask = inside(recipe.ignored, height, width)
+    if recipe.regions:
+        mask |= ~inside(recipe.regions, height, width)
+    if painted is not None:
+        mask |= painted
+    if np.all(mask):
+        raise InputError(
+            f"recipe {recipe.name} version {recipe.version}: regions, ignored and ignore_mask leave"
+            f" nothing of the frame of {width} x {height} pixels to inspect; draw them on a frame"
+            " of this camera"
+        )
+    return mask
 
 
-def _check_view(path: Path, recipe: Recipe, bundle: Bundle, calibration: Calibration) -> Mode:
+def _bundle(path: Path, recipe: Recipe) -> Bundle:
+    folder = path / recipe.bundle
+    if not folder.is_dir():
+        raise InputError(
+            f"{path / recipe_file(recipe.version)}: its bundle {folder} is not there; copy it"
+            " there, or move the recipe together with its bundle (effad-recipe export)"
+        )
+    return bundles.load(folder)
+
+
+def _check_view(
+    here: Path, recipe: Recipe, bundle: Bundle, calibration: Calibration, ignored: Mask | None
+) -> Mode:
     """Hold all that decides what is looked at against what the threshold was made with."""
-    mode = mode_for(bundle.detectors, recipe.mode, path / RECIPE)
+    mode = mode_for(bundle.detectors, recipe.mode, here)
     then = calibration.mode or Mode.of(bundle.detectors)
+    area = (mask_sha256(ignored), calibration.ignore_mask)
     pairs: dict[str, tuple[object, object]] = {
         "region_of_interest": (recipe.region_of_interest, calibration.region_of_interest),
         "mode": (mode, then),
         "tile_stride": (recipe.tile_stride, calibration.tile_stride),
-        "ignore_mask": (mask_sha256(path, recipe), calibration.ignore_mask),
+        "the area of regions, ignored and ignore_mask": area,
     }
     if mode is Mode.ADAPTIVE:
         share = calibration.ask.share if calibration.ask else None
@@ -139,8 +149,7 @@ def _check_view(path: Path, recipe: Recipe, bundle: Bundle, calibration: Calibra
     for key, (now, made_with) in pairs.items():
         if now != made_with:
             raise InputError(
-                f"{path / RECIPE}: {key} is not the one that the threshold was made with;"
-                " run effad-calibrate on this recipe again"
+                f"{here}: {key} is not the one that the threshold was made with; {_AGAIN}"
             )
     return mode
 

@@ -23,26 +23,31 @@ class Record(BaseModel):
             text = path.read_bytes()
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from error
+        return cls.parse(text, path)
+
+    @classmethod
+    def parse(cls, text: str | bytes, where: object) -> Self:
+        """Read a record from JSON; raises ``InputError`` that says where it stood."""
         try:
-            newer_than(path, json.loads(text), cls)
+            newer_than(where, json.loads(text), cls)
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise InputError(f"{path}: {first_fault(error)}") from error
+            raise InputError(f"{where}: {first_fault(error)}") from error
         except ValueError as error:
-            raise InputError(f"{path}: no JSON ({error})") from error
+            raise InputError(f"{where}: no JSON ({error})") from error
 
     def write(self, path: Path) -> None:
         """Write as JSON: a reader finds the old file or the new one, also after a power cut."""
         write_whole(path, self.model_dump_json(indent=1).encode() + b"\n")
 
 
-def newer_than(path: Path, raw: object, record: type[BaseModel]) -> None:
+def newer_than(where: object, raw: object, record: type[BaseModel]) -> None:
     """Raise ``InputError`` if a file's format is newer than this version of effad knows."""
     field = record.model_fields.get("format")
     found = raw.get("format") if isinstance(raw, dict) else None
     if field is not None and isinstance(found, int) and found > field.default:
         raise InputError(
-            f"{path}: format {found} is newer than this effad, which knows {field.default};"
+            f"{where}: format {found} is newer than this effad, which knows {field.default};"
             " upgrade effad, or make the file again with this version"
         )
 
@@ -56,6 +61,8 @@ def first_fault(error: ValidationError) -> str:
         said = f"unknown key {key!r}; remove or correct it"
     elif first["type"] == "missing":
         said = f"key {key!r} is missing"
+    elif first["type"] == "value_error" and not first["loc"]:
+        said = first["msg"].removeprefix("Value error, ")  # of fields together: it names them
     else:
         said = f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
     more = len(faults) - 1

@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 
 from models.bundle import TrainingReference
-from models.calibration import HIGH, LOW
+from models.calibration import HIGH, LOW, NormalRange, ScaleRange
 from models.detector import Detector
-from models.images import brightness, read_rgb, sharpness, to_tensor
+from models.images import brightness, contrast, read_rgb, sharpness, to_tensor
 from models.quantiles import quantile
+from models.ranges import normal_range
 from models.scope import Scope
 from training.look import look
+from training.separation import separation
 
 #: Where the held-out frames' maps are described.
 PROBABILITIES = (0.5, LOW, 0.99, HIGH, 0.999, 1.0)
+ALPHA = 0.5  # weight of the local map in the frames' scores
 
 
 def training_reference(
@@ -25,10 +28,11 @@ def training_reference(
     """Describe the held-out frames and their maps, within the scope."""
     local: dict[str, list[Tensor]] = {name: [] for name in detectors}
     globally: dict[str, list[Tensor]] = {name: [] for name in detectors}
-    light, focus = [], []
+    light, spread, focus = [], [], []
     for path in held_out:
         rgb = to_tensor(read_rgb(path))
         light.append(brightness(rgb))
+        spread.append(contrast(rgb))
         focus.append(sharpness(rgb))
         for name, raw in look(detectors, rgb, scope).items():
             local[name].append(raw.local[raw.counted])
@@ -40,11 +44,34 @@ def training_reference(
             for name, values in maps.items()
         }
 
+    ranges = {
+        name: ScaleRange(local=_range(name, local[name]), globally=_range(name, globally[name]))
+        for name in detectors
+    }
     return TrainingReference(
         frames=len(held_out),
         probabilities=PROBABILITIES,
         local=describe(local),
         globally=describe(globally),
         brightness=(float(np.mean(light)), float(np.std(light))),
+        contrast=(float(np.mean(spread)), float(np.std(spread))),
         sharpness=(float(np.mean(focus)), float(np.std(focus))),
+        scores={n: _scores(ranges[n], local[n], globally[n]) for n in detectors},
+        separation=separation(detectors, held_out, scope, ranges, ALPHA),
     )
+
+
+def _scores(
+    ranges: ScaleRange, local: Sequence[Tensor], globally: Sequence[Tensor]
+) -> tuple[float, ...]:
+    """Give each frame's score, ascending; maps: counted cells."""
+    fused = [
+        ALPHA * ranges.local.normalize(a) + (1 - ALPHA) * ranges.globally.normalize(b)
+        for a, b in zip(local, globally, strict=True)
+    ]
+    return tuple(sorted(float(values.max()) for values in fused))
+
+
+def _range(scale: str, maps: Sequence[Tensor]) -> NormalRange:
+    values = torch.cat(list(maps)).cpu().numpy()
+    return normal_range(scale, quantile(values, LOW), quantile(values, HIGH))

@@ -96,3 +96,13 @@ def test_the_result_does_not_share_the_cameras_memory() -> None:
     found = to_rgb(frame, PixelFormat.RGB8)
     frame[:] = 255
     assert found.max() == 0
+
+
+@pytest.mark.parametrize("pixel_format", BAYER)
+def test_a_tall_mosaic_has_no_seams(pixel_format: PixelFormat) -> None:
+    """It is worked on in bands of rows; a crop at even pixels gives the same, but for its rim."""
+    frame = np.random.default_rng(0).integers(0, 256, (600, 6), np.uint8)
+    whole = to_rgb(frame, pixel_format)
+    for top in (240, 500):
+        crop = to_rgb(frame[top : top + 40], pixel_format)
+        assert torch.equal(whole[:, top + 1 : top + 39], crop[:, 1:-1])

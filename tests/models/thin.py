@@ -131,7 +131,7 @@ def write_bundle(
         ]
         found = Engine(bundle_of(detectors, height, width)).look_at(to_tensor(frame))
         maps = {name: Maps(raw.local, raw.globally) for name, raw in found.items()}
-        nothing: dict[str, tuple[float, ...]] = dict.fromkeys(detectors, (0.0,))
+        nothing: dict[str, tuple[float, ...]] = dict.fromkeys(detectors, (0.0,) * 6)
         manifest = {
             "name": path.name,
             "created": "2026-01-01T00:00:00+00:00",
@@ -145,11 +145,14 @@ def write_bundle(
             ),
             "training_reference": TrainingReference(
                 frames=1,
-                probabilities=(0.5,),
+                probabilities=(0.5, 0.9, 0.99, 0.995, 0.999, 1.0),
                 local=nothing,
                 globally=nothing,
                 brightness=(0.5, 0.1),
+                contrast=(0.2, 0.1),
                 sharpness=(0.5, 0.1),
+                scores=nothing,
+                separation={},
             ),
             "trained_on": (),
             "provenance": {"why": "a test"},

@@ -1,8 +1,11 @@
-"""The page that a report is laid out on: one HTML file, nothing in it loaded from anywhere."""
+"""The page that a report of an evaluation is laid out on, in the colours of its maps and lines."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from models.html_page import document, heading
+from models.html_page import quiet as quiet
+from models.html_page import section as section
 from training.evaluation.result import Value
 
 #: Classes of colours: of the three maps, and of lines that are none of those.
@@ -11,49 +14,14 @@ LINE_KINDS = ("first", "second", "third")
 
 STYLE = (
     """
-:root{--ink:#1b2330;--quiet:#657084;--page:#f4f6f9;--panel:#fff;--rule:#e1e6ee;
---good:#2f9e6e;--bad:#d6453d;--local:#2f6fde;--global:#e2902b;--fused:#7b3fb8;
---first:#0f8b8d;--second:#c2185b;--third:#7a8699;
---shade:0 1px 2px rgba(20,30,50,.07)}
-@media(prefers-color-scheme:dark){:root{--ink:#e5e9f0;--quiet:#97a2b5;--page:#12161d;
---panel:#1b212b;--rule:#2c3441;--local:#6a9bf2;--fused:#b184e0;--shade:none}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);
-font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
-main{max-width:1040px;margin:0 auto;padding:32px 20px 64px}
-header{display:flex;flex-wrap:wrap;align-items:baseline;justify-content:space-between;gap:0 24px;
-margin-bottom:20px}
-h1{font-size:26px;margin:0;letter-spacing:-.01em}
-header p{margin:0;color:var(--quiet);font-variant-numeric:tabular-nums}
-h2{font-size:16px;margin:0 0 14px}
-h3{font-size:12px;margin:0 0 4px;color:var(--quiet);font-weight:600;letter-spacing:.03em}
-section,.card{background:var(--panel);border:1px solid var(--rule);border-radius:10px;
-box-shadow:var(--shade)}
-section{padding:18px 20px;margin-top:16px}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(175px,1fr));gap:12px}
-.card{padding:14px 16px;border-top:3px solid var(--fused)}
-.card strong{font-size:26px;line-height:1.2;font-variant-numeric:tabular-nums;font-weight:650}
-.card p{margin:2px 0 0;color:var(--quiet);font-size:13px}
-.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:0 32px;
-align-items:start}
-main>.columns{gap:0 16px;align-items:stretch}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:14px;margin-bottom:8px}
-th{text-align:left;color:var(--quiet);font-weight:600;font-size:12px}
-th,td{padding:6px 12px 6px 0;border-bottom:1px solid var(--rule);vertical-align:top}
-tr:last-child td{border-bottom:0}
-td.number{font-variant-numeric:tabular-nums;white-space:nowrap}
-td small{color:var(--quiet);font-size:12px}
-.quiet,.legend{color:var(--quiet);font-size:13px;margin:4px 0 0}
-.legend span{display:inline-block;width:10px;height:10px;border-radius:2px;margin:0 6px 0 14px}
-.legend span:first-child{margin-left:0}
+:root{--local:#2f6fde;--global:#e2902b;--fused:#7b3fb8;
+--first:#0f8b8d;--second:#c2185b;--third:#7a8699}
+@media(prefers-color-scheme:dark){:root{--local:#6a9bf2;--fused:#b184e0}}
+.card{border-top-color:var(--fused)}
 .note{color:var(--quiet);margin:0 0 6px;font-size:14px}
-.warning{background:#fdf1d8;color:#6b4a00;border:1px solid #eed28f;border-radius:8px;
-padding:8px 14px;margin:0 0 8px;font-size:14px}
+td small{color:var(--quiet);font-size:12px}
 .even{table-layout:fixed}.even th:first-child{width:34%}
-svg{display:block;width:100%;height:auto;max-width:520px}
-svg text{font:12px system-ui,-apple-system,"Segoe UI",Arial,sans-serif}
-.axis{fill:var(--quiet)}.rule{stroke:var(--rule)}
+svg{max-width:520px}
 .mark{stroke:var(--ink);stroke-dasharray:4 3}
 polyline{fill:none;stroke-width:2}
 rect.good,rect.bad{fill-opacity:.62}
@@ -70,28 +38,13 @@ align-items:center;font-size:13px}
 .panels p{margin:0;overflow-wrap:anywhere}.panels .head{color:var(--quiet);font-weight:600;
 font-size:12px}
 .panels .gap{grid-column:1/-1;margin:12px 0 0;font-weight:600}
-@media print{body{background:#fff}section,.card{box-shadow:none;break-inside:avoid}}
 """
 )
 
 
-def page(title: str, heading: str, aside: str, content: Iterable[str]) -> str:
+def page(title: str, head: str, aside: str, content: Iterable[str]) -> str:
     """Lay out a whole document; ``content`` is HTML."""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
-        f"<header><h1>{escape(heading)}</h1><p>{escape(aside)}</p></header>"
-        f"{''.join(content)}</main></body></html>\n"
-    )
-
-
-def section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
-
-
-def quiet(text: str) -> str:
-    return f"<p class=quiet>{escape(text)}</p>"
+    return document(title, STYLE, heading(head, aside), content)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:

@@ -1,6 +1,5 @@
 """The best and the worst test images, each with its truth and its three maps (figure 5.3)."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,11 +10,7 @@ from numpy.typing import NDArray
 
 from models.images import read_rgb
 from training.evaluation.looked import Looked
-
-SIDE = 176  # pixels of a panel's longer side, at most
-_QUALITY = 82  # of its JPEG
-_OUTLINE = (0, 255, 90)  # RGB, of a mask
-_Image = NDArray[np.uint8]
+from training.evaluation.pictures import Image, embedded, heat, outlined, shrunk
 
 
 @dataclass(frozen=True)
@@ -62,50 +57,21 @@ def panels(looked: Looked, scores: NDArray[np.float64], groups: Sequence[Group])
         found.append(f"<p class=gap>{escape(group.title)}</p>")
         for image in group.images:
             told = escape(f"{looked.name(image)}, score {scores[image]:.4f}")
-            found.append(f"<p>{told}</p>" + "".join(map(_embedded, _row(looked, image, top))))
+            found.append(f"<p>{told}</p>" + "".join(map(embedded, _row(looked, image, top))))
     return (
         f"<div class=panels>{''.join(found)}</div>"
         f"<p class=quiet>Maps from 0 (blue) to {top:.3f} and above (red).</p>"
     )
 
 
-def _row(looked: Looked, image: int, top: float) -> list[_Image]:
+def _row(looked: Looked, image: int, top: float) -> list[Image]:
     """Make an image's five panels, RGB."""
     rgb, truth = read_rgb(looked.samples[image].path), looked.truths[image]
-    scale = min(1.0, SIDE / max(truth.height, truth.width))
-    size = max(1, round(truth.width * scale)), max(1, round(truth.height * scale))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    found = [small, _outlined(small, truth.mask)]
+    small = shrunk(rgb)
+    size = small.shape[1], small.shape[0]
+    found = [small, outlined(small, truth.mask)]
     for alpha in looked.map_alphas.values():
         values = looked.pixels(image, alpha)
         shown = cv2.resize(np.maximum(values, 0), size, interpolation=cv2.INTER_AREA)
-        found.append(_heat(small, np.asarray(shown, np.float32), top))
+        found.append(heat(small, np.asarray(shown, np.float32), top))
     return found
-
-
-def _outlined(small: _Image, mask: NDArray[np.bool_] | None) -> _Image:
-    """Draw the border of a mask; grey where it is unknown."""
-    if mask is None:
-        return np.full_like(small, 128)
-    size = (small.shape[1], small.shape[0])
-    # A defect of one pixel is still seen.
-    covered = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-    outline, _ = cv2.findContours(
-        covered.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    drawn = cv2.drawContours(small.copy(), outline, -1, _OUTLINE, 1)
-    return np.asarray(drawn, np.uint8)
-
-
-def _heat(small: _Image, values: NDArray[np.float32], top: float) -> _Image:
-    levels = np.clip(values / top * 255, 0, 255).astype(np.uint8)
-    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
-    grey = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return np.asarray(cv2.addWeighted(colours, 0.7, grey, 0.3, 0), np.uint8)
-
-
-def _embedded(rgb: _Image) -> str:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    coded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)[1]
-    text = base64.b64encode(coded.tobytes()).decode()
-    return f'<img alt="" src="data:image/jpeg;base64,{text}">'
