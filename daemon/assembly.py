@@ -1,17 +1,17 @@
 """From the settings to the parts of a job: stations, supervisors of cameras, origin of verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from daemon.camera.plan import Plan
 from daemon.camera.supervisor import CameraSupervisor
 from daemon.camera.wanted import Before, Restarts, Wanted
 from daemon.cameras import camera_plan, check_output
 from daemon.claims import StationPlan
 from daemon.herald import Herald
-from daemon.inspection.infer import Inspector
-from daemon.inspection.inspectors import device_of
+from daemon.inspection.judging import Judging
 from daemon.inspection.outcome import MapPlan, Origin
 from daemon.job import JobPlan
 from daemon.journal import default_folder
@@ -32,22 +32,19 @@ def cameras_of(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def job_plan(
-    settings: Settings,
-    recipes: Mapping[str, LoadedRecipe],
-    workers: Sequence[Mapping[str, Inspector]],
-    epoch: int,
-    number: int,
+    settings: Settings, judgings: Mapping[str, Judging], epoch: int, number: int
 ) -> JobPlan:
     """Give the plan of this epoch's job of a number."""
-    engines = {name: inspector.engine.fingerprint for name, inspector in workers[0].items()}
     return JobPlan(
-        stations={s.name: _station_plan(settings, s, recipes) for s in settings.stations},
-        recipes=recipes,
+        stations={
+            s.name: station_plan(settings, s, judgings.get(s.name)) for s in settings.stations
+        },
+        workers=settings.engine.workers,
         open_limit=settings.ledger.open_limit,
         pace_s=settings.ledger.commit_budget_ms / 1000,
         queue=sum(camera.slots for s in settings.stations for camera in s.cameras) + 1,
         maps=MapPlan(settings.sockets.publish_maps, settings.sockets.map_encoding),
-        origin=Origin(epoch, f"job-{epoch}-{number}", version("effad"), engines),
+        origin=Origin(epoch, f"job-{epoch}-{number}", version("effad")),
     )
 
 
@@ -56,10 +53,11 @@ def deadline_ms(settings: Settings, recipe: LoadedRecipe | None) -> int:
     return recipe.recipe.deadline_ms if recipe else settings.ledger.no_recipe_deadline_ms
 
 
-def _station_plan(
-    settings: Settings, station: StationSettings, recipes: Mapping[str, LoadedRecipe]
+def station_plan(
+    settings: Settings, station: StationSettings, judging: Judging | None
 ) -> StationPlan:
-    deadline = deadline_ms(settings, recipes.get(station.name))
+    """Give what a station's parts are opened by when they are judged so."""
+    deadline = deadline_ms(settings, judging.recipe if judging else None)
     return StationPlan(
         cameras=tuple(camera.name for camera in station.cameras),
         source=station.cameras[0].trigger,
@@ -68,6 +66,7 @@ def _station_plan(
         grouping=station.group_by,
         window_s=station.group_window_ms / 1000,
         announced_s=settings.ledger.announced_s,
+        judging=judging,
     )
 
 
@@ -75,7 +74,7 @@ def supervise(
     settings: Settings,
     station: StationSettings,
     camera: CameraSettings,
-    recipe: LoadedRecipe | None,
+    judging: Judging | None,
     ledger: Ledger,
     herald: Herald,
     before: Before | None,
@@ -84,18 +83,26 @@ def supervise(
 
     Raises ``InputError`` if its output could come too late for the gate.
     """
+    recipe = judging.recipe if judging else None
     check_output(camera, deadline_ms(settings, recipe))
     size = recipe.bundle.manifest.input if recipe else None
-    on_cuda = recipe is not None and device_of(settings.engine.device, recipe).startswith("cuda")
+    on_cuda = judging is not None and bool(judging.devices)
     return CameraSupervisor(
         station.name,
-        camera_plan(settings, camera),
+        _with_features(camera_plan(settings, camera), recipe),
         Wanted(size.width if size else None, size.height if size else None, camera.slots, on_cuda),
         Restarts(camera.restart_backoff_s, camera.restarts),
         ledger,
         partial(_alarm, herald, station.name),
         before,
     )
+
+
+def _with_features(plan: Plan, recipe: LoadedRecipe | None) -> Plan:
+    if recipe is None:
+        return plan
+    features = recipe.recipe.camera_parameters(plan.name).as_features()
+    return plan.model_copy(update={"features": features})
 
 
 def _alarm(

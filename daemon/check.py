@@ -8,8 +8,9 @@ from daemon.assembly import deadline_ms, state_folder
 from daemon.camera.spawn import look
 from daemon.camera.wanted import check_fit
 from daemon.cameras import camera_plan, check_output
-from daemon.inspection.infer import Inspector
-from daemon.inspection.inspectors import load_recipes, make_workers
+from daemon.changeover.chosen import Chosen
+from daemon.inspection.inspectors import load_recipes, make_judgings
+from daemon.inspection.judging import Judging
 from daemon.security.keyring import Keyring
 from daemon.settings import CameraSettings, Settings, StationSettings
 
@@ -24,40 +25,39 @@ def check(settings: Settings) -> Iterator[str]:
         yield f"keys: {len(clients)} clients may connect"
     if settings.images.keep != "none":
         check_images(state_folder(settings) / settings.images.folder)
-    recipes = load_recipes(settings)
-    inspectors, *_ = make_workers(settings, recipes)
+    judgings = make_judgings(settings, load_recipes(settings, Chosen(state_folder(settings))))
     for station in settings.stations:
-        inspector = inspectors.get(station.name)
-        yield from _recipe(station, inspector)
+        judging = judgings.get(station.name)
+        yield from _recipe(station, judging)
         for camera in station.cameras:
-            check_output(camera, deadline_ms(settings, recipes.get(station.name)))
-            yield _camera(settings, station, camera, inspector)
+            check_output(camera, deadline_ms(settings, judging.recipe if judging else None))
+            yield _camera(settings, station, camera, judging)
     yield "ready to run"
 
 
-def _recipe(station: StationSettings, inspector: Inspector | None) -> Iterator[str]:
-    if inspector is None:
+def _recipe(station: StationSettings, judging: Judging | None) -> Iterator[str]:
+    if judging is None:
         yield f"station {station.name}: no recipe, so every part is NO_VERDICT(no_recipe)"
         return
-    loaded, engine = inspector.recipe, inspector.engine
+    loaded = judging.recipe
     size = loaded.bundle.manifest.input
     yield (
         f"station {station.name}: recipe {loaded.recipe.name} version {loaded.recipe.version},"
         f" mode {loaded.mode}, {size.width} x {size.height} pixels,"
         f" threshold {loaded.calibration.threshold:.4f} from {loaded.calibration.parts} parts"
     )
-    yield f"station {station.name}: engine {engine.fingerprint} agrees with the bundle"
+    yield f"station {station.name}: engine {judging.engine} agrees with the bundle"
 
 
 def _camera(
     settings: Settings,
     station: StationSettings,
     camera: CameraSettings,
-    inspector: Inspector | None,
+    judging: Judging | None,
 ) -> str:
     found = look(camera_plan(settings, camera))
-    if inspector is not None:
-        size = inspector.recipe.bundle.manifest.input
+    if judging is not None:
+        size = judging.recipe.bundle.manifest.input
         where = f"station {station.name}, camera {camera.name}"
         check_fit(found, size.width, size.height, where)
     return (

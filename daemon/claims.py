@@ -4,13 +4,18 @@ Times are CLOCK_MONOTONIC ns, so that a clock that is set makes nothing late.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from daemon.messages import TriggerSource
+
+if TYPE_CHECKING:  # carried from a part's opening to its verdict, and never looked into
+    from daemon.inspection.judging import Judging
 
 
 @dataclass(frozen=True)
 class StationPlan:
+    """What a station's parts are opened by; a part keeps its own to the end."""
+
     cameras: tuple[str, ...]  # the first one counts the station's parts
     source: TriggerSource
     deadline_s: float  # from exposure to publication
@@ -18,6 +23,7 @@ class StationPlan:
     grouping: Literal["counter", "window"] = "counter"  # what makes views those of one part
     window_s: float = 0.05  # exposures of one part lie within
     announced_s: float = 5.0  # that an announced part's trigger has to come
+    judging: "Judging | None" = None  # None: the station has no recipe
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Claim:
     number: int  # of the part; its verdict's seq
     camera: str
     due: float = field(default=float("inf"), compare=False)  # time.monotonic(): too late from then
+    judging: "Judging | None" = field(default=None, compare=False, repr=False)  # its part's
 
 
 @dataclass(frozen=True)

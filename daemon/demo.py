@@ -235,9 +235,9 @@ def running(options: argparse.Namespace, shown: Shown) -> Iterator[tuple[Daemon,
 def inspected_size(recipe: Path) -> "Input":
     """Give what a recipe's bundle inspects; raises ``InputError`` if it cannot be read."""
     from models.bundle import MANIFEST, Manifest
-    from models.recipe import RECIPE, Recipe
+    from models.recipe_store import read
 
-    return Manifest.read(recipe / Recipe.read(recipe / RECIPE).bundle / MANIFEST).input
+    return Manifest.read(recipe / read(recipe).bundle / MANIFEST).input
 
 
 def summary(demo: Demo, folder: Path) -> Text:

@@ -12,7 +12,7 @@ from daemon.camera.supervisor import CameraSupervisor
 from daemon.channel import Channel, Crew, Holding, Last
 from daemon.claims import Claim, StationPlan
 from daemon.frames import Frame
-from daemon.inspection.infer import Inspector, infer
+from daemon.inspection.infer import infer
 from daemon.inspection.latest import Latest
 from daemon.inspection.outcome import MapPlan, Origin
 from daemon.inspection.outlet import Outlet, Outlets, Verdicts
@@ -22,9 +22,6 @@ from daemon.metrics.statistics import Statistics
 from daemon.parts import Inspected, Settled, Unseen
 from daemon.publisher import Outgoing
 from models.errors import InputError
-from models.recipe import LoadedRecipe
-
-Workers = Sequence[Mapping[str, Inspector]]  # each worker's inspectors, by station
 
 _LAST_WORDS = 2.0  # seconds
 
@@ -32,7 +29,7 @@ _LAST_WORDS = 2.0  # seconds
 @dataclass(frozen=True)
 class JobPlan:
     stations: Mapping[str, StationPlan]
-    recipes: Mapping[str, LoadedRecipe]  # a station without one is not there
+    workers: int  # as many as each judging has inspectors
     open_limit: int
     pace_s: float  # between two commits, at least
     queue: int  # frames, as many as all cameras have slots
@@ -65,13 +62,12 @@ class Job:
     def __init__(
         self,
         plan: JobPlan,
-        workers: Workers,
         before: Before,
         to: Services,
         on_end: Callable[[], None],
     ) -> None:
         self._plan = plan
-        self._workers = workers
+        self._stations = dict(plan.stations)  # as they open parts now
         self._on_end = on_end
         self.stopping = False
         self.ledger = Ledger(
@@ -84,7 +80,6 @@ class Job:
         )
         self.latest = Latest()
         self._outlet = Outlet(
-            plan.recipes,
             plan.origin,
             plan.maps,
             ledger=self.ledger,
@@ -94,7 +89,7 @@ class Job:
             outlets=Outlets(to.publish, self._drive, to.keep, to.violated),
         )
         self._cameras: dict[str, list[CameraSupervisor]] = {name: [] for name in plan.stations}
-        self.holdings = [Holding(f"infer-{n}") for n in range(len(workers))]
+        self.holdings = [Holding(f"infer-{n}") for n in range(plan.workers)]
         self.holdings.append(Holding("outlet"))
         self._no_more_frames = threading.Event()
         self.ended = threading.Event()
@@ -107,8 +102,8 @@ class Job:
     @property
     def devices(self) -> tuple[str, ...]:
         """Name the CUDA devices that frames are inspected on."""
-        engines = (i.engine for inspectors in self._workers for i in inspectors.values())
-        return tuple(sorted({str(e.device) for e in engines if e.device.type == "cuda"}))
+        judgings = [plan.judging for plan in self._stations.values() if plan.judging is not None]
+        return tuple(sorted({device for judging in judgings for device in judging.devices}))
 
     @property
     def stations(self) -> Mapping[str, Sequence[CameraSupervisor]]:
@@ -126,13 +121,13 @@ class Job:
     def start(self, crew: Crew) -> None:
         """Start every stage, the last one first."""
         self.frames = frames = Channel[Frame](self._plan.queue, producers=len(self.cameras))
-        last = Last(len(self._workers), self._no_more_results)
+        last = Last(self._plan.workers, self._no_more_results)
         last_camera = Last(len(self.cameras), self._no_more_frames.set)
         crew.start("outlet", self._let_out)
         crew.start("timer", self.ledger.run_timer)
-        for number, inspectors in enumerate(self._workers):
-            holding = self.holdings[number]
-            crew.start(holding.name, partial(self._infer, inspectors, holding, last))
+        for worker in range(self._plan.workers):
+            holding = self.holdings[worker]
+            crew.start(holding.name, partial(self._infer, worker, holding, last))
         for camera in self.cameras:
             crew.start(
                 f"camera-{camera.name}", partial(_feed, camera, self._take, frames, last_camera)
@@ -208,6 +203,17 @@ class Job:
             raise InputError(f"views = {list(views)}: allowed are some of {list(plan.cameras)}")
         return self.ledger.announce(station, part, views)
 
+    def idle(self, station: str) -> bool:
+        """Say whether no frame waits or is inspected, and half of a station's slots are free."""
+        if len(self.frames) or any(holding.seconds() for holding in self.holdings[:-1]):
+            return False
+        return all(2 * camera.slots_free >= camera.slots for camera in self._cameras[station])
+
+    def switch(self, station: str, plan: StationPlan) -> int:
+        """Judge a station's parts by another plan from the next one on; give that part's seq."""
+        self._stations[station] = plan
+        return self.ledger.switch(station, plan)
+
     # Stages.
 
     def _take(self, camera: CameraSupervisor, frame: Frame) -> None:
@@ -220,10 +226,10 @@ class Job:
                 why = Unseen(Reason.OVERRUN, "gave its slot to a newer frame")
                 self.ledger.resolve(oldest.claim, why)
 
-    def _infer(self, inspectors: Mapping[str, Inspector], holding: Holding, last: Last) -> None:
+    def _infer(self, worker: int, holding: Holding, last: Last) -> None:
         try:
             frames = holding.watch(self.frames)
-            for claim, outcome in infer(frames, inspectors, self.ledger.waits):
+            for claim, outcome in infer(frames, worker, self.ledger.waits):
                 self._resolve(claim, outcome)
         finally:
             last.done()

@@ -55,8 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     except JournalError as error:  # nothing is told that is not kept
         log.get("effad").critical("effad stops: the journal cannot be written", why=str(error))
         return 1
-    if ended.hung:
-        os._exit(1)  # threads that hang would be torn down under their feet
+    if ended.hung or ended.left:
+        os._exit(1 if ended.hung else 0)  # threads would be torn down under their feet
     return 0
 
 

@@ -27,7 +27,8 @@ class Reason(StrEnum):
 
     FRAME_LOST = "frame_lost"  # a trigger was counted or a FrameID skipped, and no frame came
     INCOMPLETE = "incomplete"  # the buffer says it is incomplete, or holds too few bytes
-    INVALID = "invalid"  # width, height or pixel format are not the recipe's
+    #: Width, height or pixel format are not the recipe's, or the camera was being set for another.
+    INVALID = "invalid"
     OVERRUN = "overrun"  # no free slot
     LATE = "late"  # the deadline passed before the result
     MODEL_ERROR = "model_error"  # inference failed
@@ -208,6 +209,12 @@ class AlarmCode(StrEnum):
     BYPASS_OFF = "bypass_off"
     OUTPUT = "output"  # a good part's pulse came too late for the gate, and was not given
     ARCHIVE = "archive"  # images were not kept
+    CALIBRATION = "calibration"  # frames are handed over for a calibration, verdicts go on
+    CALIBRATION_OFF = "calibration_off"
+    RECIPE = "recipe"  # another one judges a station's parts from now on
+    DRIFT = "drift"  # good parts look otherwise than at the calibration; repeated while they do
+    DRIFT_OFF = "drift_off"
+    CHALLENGE = "challenge"  # known rejects were shown, and not each was FAIL
 
 
 class Alarm(Message):

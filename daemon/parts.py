@@ -4,12 +4,15 @@ Times are CLOCK_MONOTONIC ns.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from daemon.claims import Claim, Seen
+from daemon.claims import Claim, Seen, StationPlan
 from daemon.frames import Frame
 from daemon.messages import Part, Reason, TriggerSource
 from models.calibration import AnomalyMap
+
+if TYPE_CHECKING:  # as in ``claims``
+    from daemon.inspection.judging import Judging
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +21,7 @@ class Inspected:
     frame: Frame  # still held: who takes this result lets it go
     begun_ns: int  # CLOCK_MONOTONIC, also after the part is closed
     ended_ns: int
+    local: float | None = None  # ``models.levels.local_level``; None: not known
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class OpenPart:
 
     number: int
     part: Part
+    plan: StationPlan  # of its station when it was opened
     due: float  # time.monotonic() at which the timer resolves it
     known_ns: int
     views: dict[str, OpenView]
@@ -92,6 +97,7 @@ class Settled:
     deadline: float  # time.monotonic() after which PASS and FAIL may not be published any more
     views: tuple[SettledView, ...]
     partial: bool = False
+    judging: "Judging | None" = None  # all its views'; None: the station had no recipe
 
 
 @dataclass(frozen=True)
@@ -102,9 +108,7 @@ class Belated:
     outcome: Inspected
 
 
-def close(
-    station: str, source: TriggerSource, part: OpenPart, budget_s: float, *, partial: bool = False
-) -> Settled:
+def close(station: str, part: OpenPart, *, partial: bool = False) -> Settled:
     """Give an open part as the stages behind the ledger see it."""
     exposed = part.exposed_ns
     views = []
@@ -116,9 +120,10 @@ def close(
         station=station,
         number=part.number,
         part=part.part,
-        source=source,
+        source=part.plan.source,
         triggered_ns=part.known_ns if exposed is None else exposed,
-        deadline=part.due + budget_s,
+        deadline=part.due + part.plan.commit_budget_s,
         views=tuple(views),
         partial=partial,
+        judging=part.plan.judging,
     )

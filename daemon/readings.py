@@ -7,6 +7,7 @@ from typing import Protocol
 from daemon.archive import Archive
 from daemon.control.server import ControlServer
 from daemon.herald import Herald
+from daemon.inspection.drift import DriftWatch
 from daemon.job import Job
 from daemon.journal import Journal
 from daemon.messages import Counts
@@ -30,6 +31,7 @@ class Line(Protocol):
     statistics: Statistics
     journal: Journal
     archive: Archive
+    drift: DriftWatch
     sockets: Sockets
 
     @property
@@ -65,6 +67,7 @@ class Readings:
             subscribers=line.sockets.door.counts.connections,
             requests=_requests(line.sockets.control),
             alarms=dict(line.herald.alarms),
+            drift=line.drift.readings(),
             devices=job.devices if job else (),
         )
 

@@ -8,11 +8,19 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args
 
 from pydantic import Field, TypeAdapter
 
+from daemon.changeover.told import Activated, RecipeInUse, ShadowReport
 from daemon.messages import Counts, Kind, Message, Part, PixelInfo, State
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 _LARGEST = (1 << 63) - 1  # that the journal can look up
 Note = Annotated[str, Field(max_length=1000)]
+
+
+#: A recipe of the library, by its name or by the number that PLCs call it.
+RecipeKey: TypeAlias = (
+    Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+    | Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
+)
 
 
 class Command(StrEnum):
@@ -24,14 +32,35 @@ class Command(StrEnum):
     SOFTWARE_TRIGGER = "SoftwareTrigger"
     START_JOB = "StartJob"
     STOP_JOB = "StopJob"
+    ACTIVATE_RECIPE = "ActivateRecipe"
+    SHADOW = "Shadow"
+    GET_SHADOW = "GetShadow"
     BYPASS = "Bypass"
     OVERRIDE = "Override"
+    COLLECT_FRAMES = "CollectFrames"
+    TAKE_FRAMES = "TakeFrames"
+    STOP_COLLECTING = "StopCollecting"
+    CHALLENGE = "Challenge"
 
 
 #: What who may watch, and not command, may ask.
 WATCHING = frozenset(
-    {Command.GET_STATE, Command.GET_STATISTICS, Command.REPLAY_FROM, Command.SNAPSHOT}
+    {
+        Command.GET_STATE,
+        Command.GET_STATISTICS,
+        Command.REPLAY_FROM,
+        Command.SNAPSHOT,
+        Command.GET_SHADOW,
+    }
 )
+
+
+#: What takes time, and is answered when it is done, others being answered meanwhile.
+LATER = frozenset({Command.ACTIVATE_RECIPE, Command.SHADOW})
+
+
+#: What changes nothing, and is not kept among who commanded what.
+UNAUDITED = WATCHING | {Command.TAKE_FRAMES}
 
 
 class _Request(Message):
@@ -113,6 +142,87 @@ class Override(_StationRequest):
     note: Note = ""
 
 
+class _RecipeRequest(_StationRequest):
+    recipe: RecipeKey | None = None  # left out: the one that the station runs
+    version: int | None = Field(default=None, ge=1, le=_LARGEST)  # left out: its active one
+
+
+class ActivateRecipe(_RecipeRequest):
+    """Load and warm a recipe beside the one in use, and judge by it from a part on.
+
+    Answered when that is done, or why not: then the one in use goes on. (OPC 40100-1 has two steps
+    of it: PrepareRecipe loads, a Start method names the recipe.)
+    """
+
+    command: Literal[Command.ACTIVATE_RECIPE] = Command.ACTIVATE_RECIPE
+
+
+class Shadow(_RecipeRequest):
+    """Let a second recipe look at live frames when nothing waits, and decide nothing; or end it."""
+
+    command: Literal[Command.SHADOW] = Command.SHADOW
+    on: bool = True
+
+
+class GetShadow(_StationRequest):
+    """How the recipe in the shadow compares with the one that decides."""
+
+    command: Literal[Command.GET_SHADOW] = Command.GET_SHADOW
+
+
+class CollectFrames(_StationRequest):
+    """Hand over the frames of the station's next parts, while it goes on inspecting them.
+
+    ``good``: of parts that PASS, with all their views. ``all``: of whatever was inspected, whatever
+    the verdict (calibration mode); verdicts are published as ever.
+    """
+
+    command: Literal[Command.COLLECT_FRAMES] = Command.COLLECT_FRAMES
+    parts: int = Field(ge=1, le=100_000)
+    which: Literal["good", "all"] = "good"
+
+
+class TakeFrames(_Request):
+    """Frames that were collected, as the further parts of the reply; ask again until it has ended.
+
+    They are kept until a later request says that they have come, so that a lost reply loses none.
+    """
+
+    command: Literal[Command.TAKE_FRAMES] = Command.TAKE_FRAMES
+    collection: Name
+    after: int = Field(default=0, ge=0, le=_LARGEST)  # number of the last frame that has come
+    limit: int = Field(default=1000, ge=0, le=1000)  # frames; 0: none now, and wait for me
+
+
+class StopCollecting(_Request):
+    command: Literal[Command.STOP_COLLECTING] = Command.STOP_COLLECTING
+    collection: Name
+
+
+class Challenged(Message):
+    """A known reject, and what it was judged."""
+
+    name: Name
+    verdict: Kind
+    seq: int | None = Field(default=None, ge=1, le=_LARGEST)  # of the verdict, where it was live
+    score: float | None = None
+    threshold: float | None = None
+
+
+class Challenge(_StationRequest):
+    """Known rejects were shown to a recipe: keep in the journal what they were judged.
+
+    An alarm says so if not each was FAIL.
+    """
+
+    command: Literal[Command.CHALLENGE] = Command.CHALLENGE
+    operator: Name
+    recipe: Name
+    recipe_version: int = Field(ge=1, le=_LARGEST)
+    results: tuple[Challenged, ...] = Field(min_length=1, max_length=200)
+    note: Note = ""
+
+
 Request: TypeAlias = Union[  # noqa: UP007 (a name for pydantic)
     GetState,
     GetStatistics,
@@ -122,8 +232,15 @@ Request: TypeAlias = Union[  # noqa: UP007 (a name for pydantic)
     SoftwareTrigger,
     StartJob,
     StopJob,
+    ActivateRecipe,
+    Shadow,
+    GetShadow,
     Bypass,
     Override,
+    CollectFrames,
+    TakeFrames,
+    StopCollecting,
+    Challenge,
 ]
 REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="command")])
 CLASSES: dict[Command, type[_Request]] = {
@@ -159,6 +276,34 @@ class SnapshotInfo(Message):
     threshold: float
 
 
+class CollectedFrame(Message):
+    """What a further part of a reply to TakeFrames holds: a view of a part, as its camera sent it.
+
+    A part's views follow each other.
+    """
+
+    number: int  # counts the collection's frames
+    seq: int  # of its part's verdict
+    part: Part
+    camera: str
+    verdict: Kind  # of the part
+    score: float  # of the view, by the recipe that inspected it
+    frame: PixelInfo
+
+
+class Collection(Message):
+    """How far a collection has come, in parts."""
+
+    collection: str  # its name in TakeFrames and StopCollecting
+    station: str
+    which: Literal["good", "all"]
+    wanted: int
+    collected: int  # of which frames were kept
+    passed_over: int  # not wanted, or without a look: bypassed, or NO_VERDICT
+    lost: int  # wanted, and not kept: the backlog was full
+    ended: str | None = None  # why there will be no more; frames may still be there to be taken
+
+
 class Reply(Message):
     """The answer to a request; what does not belong to its command is left out."""
 
@@ -179,3 +324,9 @@ class Reply(Message):
     last: int | None = None  # ReplayFrom: newest seq
     more: bool | None = None  # ReplayFrom: ask again, after the last of these
     reset: bool | None = None  # ReplayFrom: another history than the asker's; it began again
+    recipes: dict[str, RecipeInUse] | None = None  # GetState: of each station that has one
+    activated: Activated | None = None  # ActivateRecipe
+    shadow: ShadowReport | None = None  # Shadow, GetShadow
+    collecting: tuple[str, ...] | None = None  # GetState: stations that hand over frames
+    collection: Collection | None = None  # CollectFrames, TakeFrames, StopCollecting
+    frames: tuple[CollectedFrame, ...] | None = None  # TakeFrames: the further parts of the reply

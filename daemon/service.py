@@ -12,18 +12,24 @@ from pathlib import Path
 
 from daemon import log, notify
 from daemon.archive import Archive, plan_of
-from daemon.assembly import cameras_of, job_plan, state_folder, supervise
+from daemon.assembly import cameras_of, job_plan, state_folder, station_plan, supervise
 from daemon.camera.spawn import STOP_SECONDS
+from daemon.changeover.changeovers import Changeovers
+from daemon.changeover.chosen import Chosen
 from daemon.channel import Channel, Crew
 from daemon.continuity import Continuity
 from daemon.control.commands import Commands
 from daemon.herald import Herald
-from daemon.inspection.inspectors import load_recipes, make_workers
+from daemon.inspection.collector import Collector
+from daemon.inspection.drift import DriftWatch
+from daemon.inspection.inspectors import load_recipes, make_judgings
+from daemon.inspection.judging import Judging
 from daemon.job import Before, Job, Services
 from daemon.journal import JournalError
 from daemon.ledger import unbalanced
-from daemon.messages import Alarm, AlarmCode, Counts, State
+from daemon.messages import Alarm, AlarmCode, Counts, State, Verdict
 from daemon.metrics.statistics import Statistics
+from daemon.parts import Settled
 from daemon.publisher import Outgoing
 from daemon.readings import Readings
 from daemon.settings import Settings
@@ -36,6 +42,7 @@ _TICK = 0.2  # seconds
 #: That the job has to end in; with the rest within the 20 s that the service manager gives.
 _JOB_SECONDS = 8.0
 _REMIND_SECONDS = 10.0  # between two alarms of a bypass
+_NOT_AWAITED = {"changeover", "shadow"}  # threads whose work nobody misses
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Ended:
     """How the daemon ended: by a wish, in order; what hung had to be killed."""
 
     hung: tuple[str, ...]
+    left: tuple[str, ...] = ()  # threads that are still at work which nobody waits for
 
 
 class Service:
@@ -59,12 +67,15 @@ class Service:
         self._silence = threading.Event()  # the end of what is not a stream
         self.statistics = Statistics(cameras_of(settings))
         self.job: Job | None = None
+        self._judgings: dict[str, Judging] = {}  # of the parts to come
+        self._judging = threading.Lock()  # a job takes them over whole
         self._jobs = 0
         self._closing = ExitStack()  # what is closed once no thread uses it any more
         self._reminded = 0.0
         self._log = log.get("effad")
         self.herald = Herald(self.epoch, self._outgoing.put, self._keep_alarm)
         self._uncounted = Uncounted(self.herald)
+        self.collector = Collector(self._collecting)
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -77,9 +88,10 @@ class Service:
         watched = False
         try:
             self._open_sockets()
-            self._recipes = load_recipes(self.settings)
-            self._workers = make_workers(self.settings, self._recipes)
+            loaded = load_recipes(self.settings, self._chosen)
+            self._judgings = make_judgings(self.settings, loaded)
             self._begin_job()
+            self.changeovers.start(self.crew)
             notify.ready("inspecting")
             self._watch()
             watched = True
@@ -87,9 +99,9 @@ class Service:
             failed = not watched or self.crew.failed
             if failed:
                 self.herald.change(State.ERROR, "failed; see the log")
-            hung = self._end(in_order=not failed)
+            ended = self._end(in_order=not failed)
         self.crew.check()
-        return Ended(hung)
+        return ended
 
     # Start.
 
@@ -108,8 +120,12 @@ class Service:
         self.journal, self.reader = self._state.journal, self._state.reader
         self._seqs: Mapping[str, int] = dict(self._state.last)
         self._counts = {name: Counts() for name in self._seqs}
+        self._chosen = Chosen(self._state.folder)
+        self.changeovers = Changeovers(self, self._chosen)
         folder = self._state.folder / settings.images.folder
         self.archive = Archive(folder, plan_of(settings.images), self._images_lost)
+        self.drift = DriftWatch(self._state.folder, self._seqs, self._drifting)
+        self._closing.callback(self.drift.close)
 
     def _open_sockets(self) -> None:
         self.sockets = Sockets(self.settings, Commands(self))
@@ -140,33 +156,8 @@ class Service:
         self.herald.change(State.INITIALIZED, "opening cameras")
         first = self._jobs == 0
         self._jobs += 1
-        plan = job_plan(self.settings, self._recipes, self._workers, self.epoch, self._jobs)
-        killed = first and not self._state.orderly
-        before = Before(
-            last=self._seqs,
-            left=self._state.left if killed else {},
-            carried=self._counts,
-            claims=self._state.claims,
-        )
-        to = Services(
-            journal=self.journal,
-            statistics=self.statistics,
-            publish=self._outgoing.put,
-            keep=self.archive.keep,
-            violated=self.herald.violate,
-        )
-        job = Job(plan, self._workers, before, to, self._wake.set)
-        for station in self.settings.stations:
-            for camera in station.cameras:
-                recipe = self._recipes.get(station.name)
-                known = self._state.before(station.name, camera.name) if first else None
-                job.add(
-                    station.name,
-                    supervise(
-                        self.settings, station, camera, recipe, job.ledger, self.herald, known
-                    ),
-                )
-        self.job = job
+        with self._judging:
+            self.job = job = self._job(first)
         job.start(self.crew)
         if first:
             self.crew.start("heartbeat", self._beat)
@@ -179,6 +170,35 @@ class Service:
             if first:
                 self.crew.start("alive", lambda: self._state.stay_alive(self._silence))
             self.herald.change(State.CONTINUOUS_EXECUTION, "inspecting")
+
+    def _job(self, first: bool) -> Job:
+        plan = job_plan(self.settings, self._judgings, self.epoch, self._jobs)
+        killed = first and not self._state.orderly
+        before = Before(
+            last=self._seqs,
+            left=self._state.left if killed else {},
+            carried=self._counts,
+            claims=self._state.claims,
+        )
+        to = Services(
+            journal=self.journal,
+            statistics=self.statistics,
+            publish=self._outgoing.put,
+            keep=self._keep,
+            violated=self.herald.violate,
+        )
+        job = Job(plan, before, to, self._wake.set)
+        for station in self.settings.stations:
+            for camera in station.cameras:
+                judging = self._judgings.get(station.name)
+                known = self._state.before(station.name, camera.name) if first else None
+                job.add(
+                    station.name,
+                    supervise(
+                        self.settings, station, camera, judging, job.ledger, self.herald, known
+                    ),
+                )
+        return job
 
     # Run.
 
@@ -194,8 +214,8 @@ class Service:
             if job is not None and job.ended.is_set() and not self._stop.is_set():
                 self._finish_job(job)
             elif job is None and self._start_wished and not self._stop.is_set():
-                self._start_wished = False
                 self._begin_job()
+                self._start_wished = False  # only now: no camera may be looked at meanwhile
             if self.healthy():
                 notify.alive()
 
@@ -208,10 +228,17 @@ class Service:
         if not self.crew.failed:
             self.herald.change(State.READY, "job stopped")
 
+    @property
+    def starting(self) -> bool:
+        """Whether a job is wished that is not there yet."""
+        return self._start_wished and self.job is None
+
     def start_job(self) -> None:
         """Wish for a job; raises ``InputError`` if there is one."""
         if self.job is not None:
             raise InputError(f"state is {self.herald.state}: a job is there already; StopJob first")
+        if self.changeovers.busy:
+            raise InputError("a recipe is being activated; wait for its reply, then StartJob")
         self._start_wished = True
         self._wake.set()
 
@@ -219,6 +246,20 @@ class Service:
         """Stop the job; the state becomes Ready when every trigger has its verdict."""
         if self.job is not None:
             self.job.stop()
+
+    def judgings(self) -> Mapping[str, Judging]:
+        """Give what judges each station's parts to come; a station without a recipe has none."""
+        with self._judging:
+            return dict(self._judgings)
+
+    def judge_by(self, station: str, judging: Judging) -> int | None:
+        """Judge a station's parts so from the next one on; give its seq, None without a job."""
+        (its,) = (s for s in self.settings.stations if s.name == station)
+        with self._judging:
+            self._judgings[station] = judging
+            if self.job is None:
+                return None
+            return self.job.switch(station, station_plan(self.settings, its, judging))
 
     def seqs(self) -> Mapping[str, int]:
         """Give each station's newest published seq."""
@@ -242,6 +283,7 @@ class Service:
         while not self._stop.wait(self.settings.sockets.heartbeat_s):
             self._heartbeat()
             self._remind()
+            self.collector.tend()
 
     def _heartbeat(self) -> None:
         counts, seqs = self.counts(), self.seqs()
@@ -258,6 +300,21 @@ class Service:
         self._reminded = time.monotonic()
         for station in job.ledger.bypassed():
             self.herald.alarm(AlarmCode.BYPASS, "parts pass uninspected", station=station)
+
+    def _keep(self, part: Settled, verdict: Verdict, header: bytes) -> None:
+        """Hand on what was seen of a part: to the images, a calibration, a recipe that looks on."""
+        self.archive.keep(part, verdict, header)
+        self.collector.offer(part, verdict)
+        self.drift.see(part, verdict)
+        self.changeovers.offer(part, verdict)
+
+    def _collecting(self, code: AlarmCode, station: str, text: str) -> None:
+        self._log.info("collecting", what=code.value, station=station, text=text)
+        self.herald.alarm(code, text, station=station)
+
+    def _drifting(self, code: AlarmCode, station: str, text: str) -> None:
+        self._log.warning("drift", what=code.value, station=station, text=text)
+        self.herald.alarm(code, text, station=station)
 
     def _keep_alarm(self, alarm: Alarm) -> None:
         try:
@@ -284,10 +341,11 @@ class Service:
         except JournalError as error:
             self._log.error("the end is not journaled", why=str(error))
 
-    def _end(self, *, in_order: bool) -> tuple[str, ...]:
+    def _end(self, *, in_order: bool) -> Ended:
         """Stop the cameras and wait for the streams to end; kill what does not."""
         notify.stopping()
         self.stop()
+        self.changeovers.close()
         job = self.job
         if job is not None:
             job.stop()
@@ -301,11 +359,13 @@ class Service:
         self.archive.done()
         self._silence.set()
         self._outgoing.done()
-        hung = tuple(self.crew.join(STOP_SECONDS))
+        running = self.crew.join(STOP_SECONDS)
+        hung = tuple(name for name in running if name not in _NOT_AWAITED)
         if hung:
             self._log.error("threads hang", threads=hung)
-            return hung
+        if running:
+            return Ended(hung, tuple(running))
         if job is not None:
             job.close()
         self._closing.close()
-        return hung
+        return Ended(())

@@ -13,6 +13,7 @@ from daemon.camera.commands import Commands, Orphaned, Stopping
 from daemon.camera.device import Camera
 from daemon.camera.numbering import Numbering
 from daemon.camera.output import Output
+from daemon.camera.parameters import configure
 from daemon.camera.patience import Patience
 from daemon.camera.plan import Plan
 from daemon.camera.timekeeper import Timekeeper
@@ -40,7 +41,7 @@ class Acquisition:
         begun = camera.counter() if plan.last is None else plan.last
         self._account = Account(Numbering(last=begun or 0, shift=plan.shift), self._say)
         self._output = Output(camera, plan.output, self._say) if plan.output else None
-        self._commands = Commands(end, camera, self._output, self._say)
+        self._commands = Commands(end, camera, self._output, self._say, plan.features)
         self._patience = Patience(plan.trigger, self._output)
         self._clock = Timekeeper(camera, plan.transfer_ms)
         self._shape = self._configured()
@@ -90,6 +91,7 @@ class Acquisition:
         camera = self._camera
         if self._output is not None:
             self._output.set_up()
+        self._configure()
         camera.set_trigger(self._plan.trigger)
         self._clock.start()
         for tries_left in reversed(range(_START_TRIES)):
@@ -108,6 +110,12 @@ class Acquisition:
         self._commands.begin(self._account.last)
         self._seen = time.monotonic()
         self._account.acquiring()
+
+    def _configure(self) -> None:
+        try:
+            configure(self._camera, self._commands.features)
+        except InputError as error:
+            raise InputError(f"camera {self._plan.name}: {error}") from error
 
     # Run.
 

@@ -3,12 +3,15 @@
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from daemon.camera import link
 from daemon.camera.buffer import CAMERA_ERRORS
 from daemon.camera.device import Camera
 from daemon.camera.output import Output
+from daemon.camera.parameters import configure
+from models.camera_parameters import FeatureValue
+from models.errors import InputError
 
 _SOON = 1.0  # seconds
 
@@ -30,6 +33,7 @@ class Commands:
         camera: Camera,
         output: Output | None,
         say: Callable[[link.FromCamera], None],
+        features: Mapping[str, FeatureValue],
     ) -> None:
         self._end = end
         self._camera = camera
@@ -37,6 +41,7 @@ class Commands:
         self._say = say
         self._issued = 0  # number of the last software trigger
         self._issued_at = 0.0
+        self.features = dict(features)  # that the camera is to have at each start
 
     def begin(self, last: int) -> None:
         """Begin an acquisition: the next software trigger is the one after ``last``."""
@@ -59,6 +64,8 @@ class Commands:
                 return  # its frame comes soon
             if isinstance(said, link.Output) and self._output is not None:
                 self._output.good(said.number, said.trigger)
+            elif isinstance(said, link.Configure):
+                self._configure(said)
 
     def refuse(self, seconds: float, why: str) -> None:
         """Refuse for so long what only a camera could do; raises as above."""
@@ -70,6 +77,8 @@ class Commands:
             elif isinstance(said, link.Output):
                 missed = link.OutputMissed(number=said.number, trigger=said.trigger, text=why)
                 self._say(missed)
+            elif isinstance(said, link.Configure):
+                self._say(link.Configured(number=said.number, error=why))
 
     def _said_within(self, timeout: float) -> bool:
         return bool(select.select([self._end], [], [], timeout)[0])
@@ -86,6 +95,15 @@ class Commands:
         if isinstance(received[0], link.Stop):
             raise Stopping
         return received[0]
+
+    def _configure(self, wanted: link.Configure) -> None:
+        try:
+            before = configure(self._camera, wanted.features)
+        except InputError as error:
+            self._say(link.Configured(number=wanted.number, error=str(error)))
+            return
+        self.features |= wanted.features
+        self._say(link.Configured(number=wanted.number, before=before))
 
     def _trigger(self, number: int) -> None:
         try:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from daemon.messages import Reason
+from models.camera_parameters import FeatureValue
 
 LARGEST = 1 << 16  # bytes of a message
 
@@ -134,6 +135,15 @@ class OutputMissed(_Said):
     text: str
 
 
+class Configured(_Said):
+    """The answer to ``Configure``: all of it is set, or (with an error) none."""
+
+    kind: Literal["configured"] = "configured"
+    number: int
+    before: dict[str, FeatureValue] = {}  # what the features were
+    error: str | None = None
+
+
 class Refused(_Said):
     """The camera cannot be used as it is: one line of what to do. The process ends."""
 
@@ -171,6 +181,14 @@ class Output(_Said):
     trigger: int
 
 
+class Configure(_Said):
+    """Set these features, in this order; again after each loss of the camera."""
+
+    kind: Literal["configure"] = "configure"
+    number: int  # comes back in the answer
+    features: dict[str, FeatureValue]
+
+
 class Stop(_Said):
     kind: Literal["stop"] = "stop"
 
@@ -184,11 +202,12 @@ _Told = (
     | Away
     | Unaccounted
     | OutputMissed
+    | Configured
     | Refused
     | Stopped
 )
 FromCamera = Frame | _Told
-ToCamera = UseSlots | Trigger | Output | Stop
+ToCamera = UseSlots | Trigger | Output | Configure | Stop
 
 _FROM: TypeAdapter[_Told] = TypeAdapter(Annotated[_Told, Field(discriminator="kind")])
 _TO: TypeAdapter[ToCamera] = TypeAdapter(Annotated[ToCamera, Field(discriminator="kind")])

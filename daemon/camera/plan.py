@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from daemon.camera.gate import OutputPlan
 from daemon.messages import TriggerSource
+from models.camera_parameters import FeatureValue
 
 
 class Plan(BaseModel):
@@ -24,6 +25,7 @@ class Plan(BaseModel):
     overflow: Literal["drop_newest", "drop_oldest"] = "drop_newest"
     transfer_ms: float = 0.0  # the least time from exposure to reception
     output: OutputPlan | None = None  # None: the camera drives none
+    features: dict[str, FeatureValue] = {}  # the recipe's, set before each start, in this order
     last: int | None = None  # trigger number to go on from; None: begin with the device's counter
     shift: int = 0  # by which that number exceeded the device's counter
     resumed: bool = False  # it is what another run of the daemon knew last, not a process of this

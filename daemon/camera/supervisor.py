@@ -1,11 +1,14 @@
 """The daemon's side of a camera: starts its process, hears it out, starts it again."""
 
+import itertools
 import socket
 import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
 
 from daemon import log, pinning
 from daemon.camera import link
@@ -18,10 +21,12 @@ from daemon.frames import Frame, Lease
 from daemon.ledger import Ledger
 from daemon.parts import Unseen
 from daemon.slots import Slots
+from models.camera_parameters import FeatureValue
 from models.errors import InputError
 from models.pixel_format import PixelFormat
 
 _HOUR = 3600.0
+_CONFIGURE_SECONDS = 5.0
 
 
 class CameraSupervisor:
@@ -60,6 +65,8 @@ class CameraSupervisor:
         # Unix epoch: since when nobody hears the camera, and that as its process opened it
         self._died_ns = self._gap_ns = before.alive_ns if before else None
         self._accounted = before is None  # nothing is left to be said of its triggers
+        self._asked: dict[int, Future[link.Configured]] = {}
+        self._asks = itertools.count(1)
         self._stopping = threading.Event()
         self.frames = 0  # that came from it, whole or not
         self.deaths = 0  # of its process
@@ -116,6 +123,46 @@ class CameraSupervisor:
         """
         if not self._tell(link.Output(number=number, trigger=trigger)):
             self._output_missed(number, trigger, "its process is not running")
+
+    @property
+    def features(self) -> Mapping[str, FeatureValue]:
+        """What of the camera a recipe has set."""
+        return self._plan.features
+
+    @property
+    def size(self) -> tuple[int | None, int | None]:
+        """Width and height of its frames, pixels; None where nothing says so yet."""
+        opened = self.opened
+        if opened is None:
+            return self._wanted.width, self._wanted.height
+        return opened.width, opened.height
+
+    def want(self, width: int, height: int) -> None:
+        """Expect frames of this size (pixels) whenever the camera is opened."""
+        self._wanted = replace(self._wanted, width=width, height=height)
+
+    def configure(self, features: Mapping[str, FeatureValue]) -> dict[str, FeatureValue]:
+        """Set features, at each later start too; give what they were.
+
+        Raises ``InputError`` if the camera does not take them all: then it has none of them.
+        """
+        number, answer = next(self._asks), Future[link.Configured]()
+        self._asked[number] = answer
+        where = f"station {self._station}, camera {self.name}"
+        try:
+            if not self._tell(link.Configure(number=number, features=dict(features))):
+                raise InputError(f"{where}: cannot be set, its process is not running; try again")
+            said = answer.result(_CONFIGURE_SECONDS)
+        except TimeoutError:
+            raise InputError(
+                f"{where}: did not say within {_CONFIGURE_SECONDS:g} s that it is set; try again"
+            ) from None
+        finally:
+            self._asked.pop(number, None)
+        if said.error is not None:
+            raise InputError(f"{where}: {said.error}")
+        self._plan = self._plan.model_copy(update={"features": {**self._plan.features, **features}})
+        return said.before
 
     @property
     def unheard_ns(self) -> int | None:
@@ -221,6 +268,10 @@ class CameraSupervisor:
                 self._log.error("camera away", why=said.text)
             case link.Unaccounted():
                 self._unaccounted(said.since_ns or self._gap_ns, said.until_ns, said.triggers)
+            case link.Configured():
+                answer = self._asked.get(said.number)
+                if answer is not None and not answer.done():
+                    answer.set_result(said)
             case link.OutputMissed():
                 self._output_missed(said.number, said.trigger, said.text)
             case link.Refused() if not self.started.is_set():

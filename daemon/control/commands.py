@@ -2,11 +2,17 @@
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Protocol
 
 from daemon import log
+from daemon.changeover.changeovers import Changeovers
+from daemon.changeover.swap import in_use
+from daemon.control.challenge import keep_challenge
 from daemon.control.server import Answer, Peer
 from daemon.herald import Herald
+from daemon.inspection.collector import Collector
+from daemon.inspection.judging import Judging
 from daemon.job import Job
 from daemon.journal import (
     AuditEntry,
@@ -19,18 +25,25 @@ from daemon.journal import (
 from daemon.messages import AlarmCode, Counts
 from daemon.metrics.statistics import Statistics
 from daemon.requests import (
+    ActivateRecipe,
     AnnouncePart,
     Bypass,
+    Challenge,
+    CollectFrames,
+    GetShadow,
     GetState,
     GetStatistics,
     Override,
     ReplayFrom,
     Reply,
     Request,
+    Shadow,
     Snapshot,
     SoftwareTrigger,
     StartJob,
+    StopCollecting,
     StopJob,
+    TakeFrames,
 )
 from models.errors import InputError
 
@@ -44,10 +57,13 @@ class Line(Protocol):
     journal: Journal
     reader: JournalReader
     statistics: Statistics
+    collector: Collector
     epoch: int
+    changeovers: Changeovers
 
     @property
     def job(self) -> Job | None: ...
+    def judgings(self) -> Mapping[str, Judging]: ...
     def seqs(self) -> Mapping[str, int]: ...
     def counts(self) -> Mapping[str, Counts]: ...
     def start_job(self) -> None: ...
@@ -61,8 +77,11 @@ class Commands:
         self._line = line
         self._log = log.get("audit")
 
-    def answer(self, request: Request, peer: Peer) -> Answer:
-        """Answer a request of who may ask it; raises ``InputError`` where it cannot be done."""
+    def answer(self, request: Request, peer: Peer) -> "Answer | Future[Answer]":
+        """Answer a request of who may ask it, some of them later.
+
+        Raises ``InputError`` where it cannot be done.
+        """
         match request:
             case GetState():
                 return self._state(request)
@@ -73,6 +92,20 @@ class Commands:
                 return self._replay(request)
             case Override():
                 return self._override(request, peer)
+            case ActivateRecipe() | Shadow():
+                return self._of_recipe(request, peer)
+            case GetShadow():
+                station = self._known(request.station)
+                return self._done(request, shadow=self._line.changeovers.compared(station))
+            case TakeFrames():
+                return self._take_frames(request)
+            case StopCollecting():
+                stopped = self._line.collector.stop(request.collection, peer.name)
+                return self._done(request, collection=stopped)
+            case Challenge():
+                station = self._known(request.station)
+                keep_challenge(request, station, peer.name, self._line.journal, self._line.herald)
+                return self._done(request)
             case StartJob():
                 self._line.start_job()
                 return self._done(request)
@@ -105,7 +138,7 @@ class Commands:
 
     def _of_job(
         self,
-        request: Snapshot | AnnouncePart | SoftwareTrigger | StopJob | Bypass,
+        request: Snapshot | AnnouncePart | SoftwareTrigger | StopJob | Bypass | CollectFrames,
         job: Job,
         peer: Peer,
     ) -> Answer:
@@ -126,6 +159,19 @@ class Commands:
                 return Answer(answer.reply, (pixels.data.cast("B"), values.data.cast("B")))
             case Bypass():
                 return self._bypass(request, job, station, peer)
+            case CollectFrames():
+                begun = self._line.collector.begin(station, request, peer.name)
+                return self._done(request, collection=begun)
+
+    def _of_recipe(self, request: ActivateRecipe | Shadow, peer: Peer) -> "Future[Answer]":
+        station, changeovers = self._known(request.station), self._line.changeovers
+        if isinstance(request, Shadow):
+            return changeovers.shadow(
+                station, request, peer.name, lambda told: self._done(request, shadow=told)
+            )
+        return changeovers.activate(
+            station, request, peer.name, lambda told: self._done(request, activated=told)
+        )
 
     def _done(self, request: Request, **fields: object) -> Answer:
         state = self._line.herald.state
@@ -140,6 +186,8 @@ class Commands:
             seq=self._line.seqs(),
             counts=self._line.counts(),
             bypassed=job.ledger.bypassed() if job else (),
+            recipes={name: in_use(how) for name, how in self._line.judgings().items()},
+            collecting=self._line.collector.stations,
         )
 
     def _bypass(self, request: Bypass, job: Job, station: str, peer: Peer) -> Answer:
@@ -149,6 +197,13 @@ class Commands:
         what = "parts pass uninspected" if request.on else "parts are inspected again"
         self._line.herald.alarm(code, f"{what}, wanted by {peer.name}{said}", station=station)
         return self._done(request, bypassed=job.ledger.bypassed())
+
+    def _take_frames(self, request: TakeFrames) -> Answer:
+        state, infos, arrays = self._line.collector.take(
+            request.collection, request.after, request.limit
+        )
+        answer = self._done(request, collection=state, frames=infos)
+        return Answer(answer.reply, tuple(pixels.data.cast("B") for pixels in arrays))
 
     def _override(self, request: Override, peer: Peer) -> Answer:
         word = OperatorWord(

@@ -17,7 +17,7 @@ from daemon import log
 from daemon.control.asked import PARTS, REQUEST_LIMIT, NotARequest, id_of, read_request, way_back
 from daemon.control.rate import Rates
 from daemon.publisher import bind, keep_alive
-from daemon.requests import WATCHING, Reply, Request
+from daemon.requests import LATER, UNAUDITED, WATCHING, Reply, Request
 from daemon.security.door import Door, opened
 from daemon.security.peer import Peer, peer_of
 from daemon.security.refusals import Refusals
@@ -28,6 +28,7 @@ __all__ = ["REQUEST_LIMIT", "Answer", "Audit", "ControlCounts", "ControlServer",
 POLL_MS = 50  # until ``stop`` is noticed
 RATE = 200  # requests of a peer per second
 _DISCONNECT_LIMIT = 1 << 20  # bytes; who sends a longer part is cut off unread
+_MOST_LATER = 64  # requests whose answers are still to come
 _UNREAD = 100  # replies that wait for a slow peer; each may be a frame or 5000 verdicts
 
 
@@ -37,10 +38,20 @@ class Answer:
     parts: tuple[bytes | memoryview, ...] = ()  # Snapshot: frame, map
 
 
-#: Answers a valid request of who may ask it.
-Handler: TypeAlias = Callable[[Request, Peer], Answer]
+#: Answers a valid request of who may ask it; of ``LATER``, with what will hold the answer.
+Handler: TypeAlias = Callable[[Request, Peer], Answer | Future[Answer]]
 #: Is told of each request that would change something, and of its reply, refused or not.
 Audit: TypeAlias = Callable[[Peer, Request, Reply], None]
+
+
+@dataclass(frozen=True)
+class _Later:
+    """A request whose answer is still to come."""
+
+    envelope: list[bytes]
+    peer: Peer
+    request: Request
+    answer: "Future[Answer]"
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,8 @@ class ControlServer:
         """Take where to listen, and who answers a valid request.
 
         The handler runs in the thread of ``serve`` and must return soon. An ``InputError`` that it
-        raises is the reply; any other error of it, or of the audit, ends ``serve``.
+        raises, or what it gave for later holds, is the reply; any other error of it, or of the
+        audit, ends ``serve``.
         """
         self._endpoint = endpoint
         self._handler = handler
@@ -79,6 +91,7 @@ class ControlServer:
         self._rate = rate
         self._rates = Rates(rate)
         self._refusals = Refusals("control")
+        self._later: list[_Later] = []
         self._bound: Future[str] = Future()
         self._log = log.get("control")
         self.counts = ControlCounts()
@@ -111,6 +124,7 @@ class ControlServer:
                     self._serve(socket)
                 else:
                     self._refusals.settle()
+                self._serve_later(socket)
 
     def _serve(self, socket: "zmq.Socket[bytes]") -> None:
         parts = _receive(socket)
@@ -118,26 +132,52 @@ class ControlServer:
             return
         envelope, body = way_back(parts)
         if self._rates.allow(envelope[0]):
-            answer = self._answer(body, peer_of(parts[0], self._keyring))
+            answer = self._answer(body, peer_of(parts[0], self._keyring), envelope)
         else:
             self._count("limited")
             answer = _error(id_of(body), f"too many requests: at most {self._rate:g} a second")
+        if answer is not None:
+            self._reply(socket, envelope, answer)
+
+    def _serve_later(self, socket: "zmq.Socket[bytes]") -> None:
+        """Send the answers that have come meanwhile."""
+        for later in [later for later in self._later if later.answer.done()]:
+            self._later.remove(later)
+            try:
+                answer = later.answer.result()
+            except InputError as error:
+                answer = _error(later.request.id, str(error))
+            self._audited(later.peer, later.request, answer)
+            self._reply(socket, later.envelope, answer)
+
+    def _reply(
+        self, socket: "zmq.Socket[bytes]", envelope: Sequence[bytes], answer: Answer
+    ) -> None:
         reply = answer.reply.model_dump_json(exclude_none=True).encode()
         if not _send(socket, [*envelope, reply, *answer.parts]):
             self._count("lost")
 
-    def _answer(self, body: Sequence[zmq.Frame], peer: Peer) -> Answer:
+    def _answer(
+        self, body: Sequence[zmq.Frame], peer: Peer, envelope: list[bytes]
+    ) -> Answer | None:
+        """Answer what may be a request; None: later."""
         try:
             request = read_request(body)
         except NotARequest as error:
             self._count("garbage")
             return _error(error.request_id, str(error))
         answer = self._permitted(request, peer)
-        if self._audit is not None and request.command not in WATCHING:
-            self._audit(peer, request, answer.reply)
+        if isinstance(answer, Future):
+            self._later.append(_Later(envelope, peer, request, answer))
+            return None
+        self._audited(peer, request, answer)
         return answer
 
-    def _permitted(self, request: Request, peer: Peer) -> Answer:
+    def _audited(self, peer: Peer, request: Request, answer: Answer) -> None:
+        if self._audit is not None and request.command not in UNAUDITED:
+            self._audit(peer, request, answer.reply)
+
+    def _permitted(self, request: Request, peer: Peer) -> "Answer | Future[Answer]":
         """Answer a request of who may ask it."""
         why = _forbidden(request, peer)
         if why is not None:
@@ -152,6 +192,8 @@ class ControlServer:
             )
             return _error(request.id, why)
         self._count("answered")
+        if request.command in LATER and len(self._later) >= _MOST_LATER:
+            return _error(request.id, f"{_MOST_LATER} commands are under way; wait for a reply")
         try:
             return self._handler(request, peer)
         except InputError as error:

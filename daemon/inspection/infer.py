@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from daemon import log
@@ -12,6 +12,7 @@ from daemon.inspection.pace import Pace
 from daemon.messages import Reason
 from daemon.parts import Inspected, Unseen
 from models.engine import Engine
+from models.levels import local_level
 from models.recipe import LoadedRecipe
 
 
@@ -26,28 +27,30 @@ class Inspector:
     def inspect(self, frame: Frame) -> Inspected:
         """Give a frame's anomaly map; raises ``ArithmeticError`` if it is not finite."""
         begun = time.monotonic_ns()
-        anomaly = self.recipe.fuse(self.engine.look(frame.pixels, frame.pixel_format))
+        maps = self.engine.look(frame.pixels, frame.pixel_format)
+        anomaly = self.recipe.fuse(maps)
         # NaN is at or above no threshold: it would pass.
         if not math.isfinite(anomaly.score):
             raise ArithmeticError("the anomaly map is not finite")
         ended = time.monotonic_ns()
         self.pace.took((ended - begun) / 1e9)
-        return Inspected(anomaly, frame, begun, ended)
+        return Inspected(anomaly, frame, begun, ended, local_level(maps))
 
 
 def infer(
     frames: Iterable[Frame],
-    inspectors: Mapping[str, Inspector],
+    worker: int,
     waits: Callable[[Claim], bool],
 ) -> Iterator[tuple[Claim, Inspected | Unseen]]:
-    """Inspect frames one by one; a frame that the model fails on is no verdict, not an end.
+    """Inspect frames one by one, each by what judges its part, as one of several workers does.
 
-    A frame that nobody ``waits`` for any more, or that cannot be in time, is not begun. A result
-    holds its frame; of any other the frame is let go.
+    A frame that the model fails on is no verdict, not an end. A frame that nobody ``waits`` for
+    any more, or that cannot be in time, is not begun. A result holds its frame; of any other the
+    frame is let go.
     """
     for frame in frames:
         claim = frame.claim
-        inspector = inspectors.get(claim.station)
+        inspector = claim.judging.inspectors[worker] if claim.judging else None
         outcome: Inspected | Unseen | None
         outcome = _not_begun(claim, inspector) if waits(claim) else _RESOLVED
         if outcome is None and inspector is not None:

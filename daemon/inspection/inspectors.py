@@ -1,55 +1,84 @@
 """The recipes of all stations, loaded, and the engines that run them."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
+import numpy as np
 import torch
 
 from daemon import log
+from daemon.changeover.chosen import Chosen
 from daemon.inspection.infer import Inspector
-from daemon.settings import Settings
+from daemon.inspection.judging import Judging
+from daemon.settings import EngineSettings, Settings
 from models import recipe as recipes
 from models.engine import Engine
 from models.errors import InputError
+from models.pixel_format import PixelFormat
 from models.recipe import LoadedRecipe
 
 
-def load_recipes(settings: Settings) -> dict[str, LoadedRecipe]:
+def load_recipes(settings: Settings, chosen: Chosen) -> dict[str, LoadedRecipe]:
     """Load the recipe of each station that has one, those that several share once.
 
-    Raises ``InputError``.
+    What was activated in a run before comes before what the settings name. Raises ``InputError``.
     """
-    wanted = {station.name: station.recipe for station in settings.stations if station.recipe}
-    loaded = {folder: recipes.load(Path(folder)) for folder in dict.fromkeys(wanted.values())}
-    return {station: loaded[folder] for station, folder in wanted.items()}
+    wanted = {s.name: chosen.wanted(s.name, s.recipe) for s in settings.stations}
+    runs = {name: recipe for name, recipe in wanted.items() if recipe is not None}
+    loaded = {
+        recipe: recipes.load(recipe.folder, recipe.version)
+        for recipe in dict.fromkeys(runs.values())
+    }
+    return {name: loaded[recipe] for name, recipe in runs.items()}
 
 
-def make_workers(
-    settings: Settings, loaded: Mapping[str, LoadedRecipe]
-) -> list[dict[str, Inspector]]:
-    """Make each worker's engines, and hold them against their bundles' reference maps.
+def make_judgings(settings: Settings, loaded: Mapping[str, LoadedRecipe]) -> dict[str, Judging]:
+    """Make each station's engines, and hold them against their bundles' reference maps.
 
     Raises ``InputError`` if a device is missing, or an engine differs by more than its tolerance.
     """
-    count = settings.engine.workers
-    threads = max(1, settings.engine.threads // count)
-    workers: list[dict[str, Inspector]] = []
-    for _ in range(count):
-        inspectors = {}
-        for station, recipe in loaded.items():
-            engine = Engine(
-                recipe.bundle,
-                device=device_of(settings.engine.device, recipe),
-                precision=recipe.calibration.precision,
-                threads=threads,
-                scope=recipe.scope,
-            )
-            differs = engine.verify()
-            inspectors[station] = Inspector(engine, recipe)
-            if not workers:
-                _tell(station, engine, recipe, differs)
-        workers.append(inspectors)
-    return workers
+    return {
+        station: make_judging(settings.engine, station, recipe)
+        for station, recipe in loaded.items()
+    }
+
+
+def make_judging(
+    settings: EngineSettings, station: str, recipe: LoadedRecipe, *, beside: bool = False
+) -> Judging:
+    """Make a station's engines for a recipe; ``beside``: others are at work, take one thread.
+
+    Raises ``InputError`` as above.
+    """
+    threads = max(1, settings.threads // settings.workers)
+    inspectors = []
+    for worker in range(settings.workers):
+        engine = Engine(
+            recipe.bundle,
+            device=device_of(settings.device, recipe),
+            precision=recipe.calibration.precision,
+            threads=threads,
+            scope=recipe.scope,
+        )
+        differs = (engine.on_threads(1) if beside else engine).verify()
+        inspectors.append(Inspector(engine, recipe))
+        if worker == 0:
+            _tell(station, engine, recipe, differs)
+    return Judging(recipe, tuple(inspectors))
+
+
+def warm(judging: Judging, formats: Iterable[PixelFormat]) -> None:
+    """Have each engine look once at a frame of each format, on one thread, beside others at work.
+
+    What the first look at a frame costs more (layouts of tiles, kernels of the library for these
+    shapes, memory that was never touched) is thereby paid before anybody waits for it.
+    """
+    size = judging.recipe.bundle.manifest.input
+    for inspector in judging.inspectors:
+        engine = inspector.engine.on_threads(1)
+        for pixel_format in formats:
+            shape = pixel_format.shape(size.height, size.width)
+            frame = np.zeros(shape, pixel_format.dtype)
+            judging.recipe.fuse(engine.look(frame, pixel_format))
 
 
 def device_of(wanted: str, recipe: LoadedRecipe) -> str:

@@ -14,12 +14,16 @@ MOST_REGIONS = 32
 def judge(anomaly: AnomalyMap, recipe: LoadedRecipe) -> tuple[Kind, tuple[Region, ...]]:
     """Say FAIL if the score is at or above the threshold, and name the regions.
 
-    Where the recipe sets a minimum area, a FAIL also takes a region that is as large.
+    Where the recipe sets a minimum area, a FAIL also takes a region that is as large and reaches
+    the threshold. A PASS has no regions: good parts too have cells above the pixel threshold.
     """
-    least = recipe.recipe.minimum_region_area
+    limit, least = recipe.calibration.threshold, recipe.recipe.least_area
+    if not anomaly.score >= limit:  # most frames, and they are many
+        return Kind.PASS, ()
     found = regions(anomaly, recipe.calibration.pixel_threshold, least)
-    fails = anomaly.score >= recipe.calibration.threshold and (least == 0 or bool(found))
-    return (Kind.FAIL if fails else Kind.PASS), found
+    if least and not any(region.peak >= limit for region in found):
+        return Kind.PASS, ()
+    return Kind.FAIL, found
 
 
 def regions(anomaly: AnomalyMap, threshold: float, least_area: float) -> tuple[Region, ...]:
@@ -27,8 +31,6 @@ def regions(anomaly: AnomalyMap, threshold: float, least_area: float) -> tuple[R
 
     Each cell stands for the rectangle of one step around its centre. Largest peak first.
     """
-    if anomaly.score < threshold:  # most frames, and they are many
-        return ()
     values, placement = anomaly.values.numpy(), anomaly.placement
     mask = (values >= threshold).astype(np.uint8)
     (y0, x0), (dy, dx) = placement.first, placement.step

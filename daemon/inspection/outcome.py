@@ -1,7 +1,6 @@
 """From a settled part to what is published of it: judged, numbered, with its maps."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +18,6 @@ class Origin:
     epoch: int
     job: str
     code: str  # version of effad
-    engines: Mapping[str, str]  # fingerprint of each station's engine
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,10 @@ class MapPlan:
     encoding: MapEncoding
 
 
-def verdict_of(part: Settled, recipe: LoadedRecipe | None, origin: Origin) -> Verdict:
-    """Judge a settled part; ``recipe``: its station's, None where it has none."""
+def verdict_of(part: Settled, origin: Origin) -> Verdict:
+    """Judge a settled part by its recipe, if there is one."""
+    judging = part.judging
+    recipe = judging.recipe if judging else None
     wall = time.time_ns() - time.monotonic_ns()
     views = tuple(_view(view, recipe, wall) for view in part.views)
     kind, reason = _part_kind(part, views, recipe)
@@ -50,7 +50,7 @@ def verdict_of(part: Settled, recipe: LoadedRecipe | None, origin: Origin) -> Ve
         recipe_version=recipe.recipe.version if recipe else None,
         bundle=recipe.bundle.sha256 if recipe else None,
         calibration=recipe.calibration_sha256 if recipe else None,
-        engine=origin.engines.get(part.station),
+        engine=judging.engine if judging else None,
         code=origin.code,
         triggered_ns=part.triggered_ns + wall,
         published_ns=time.time_ns(),
@@ -144,15 +144,13 @@ def _fused(scores: list[float], recipe: LoadedRecipe) -> float:
     return sum(scores) / len(scores) if recipe.recipe.view_fusion == "mean" else max(scores)
 
 
-def maps_of(
-    part: Settled, verdict: Verdict, recipe: LoadedRecipe | None, plan: MapPlan
-) -> list[tuple[Map, Payload]]:
+def maps_of(part: Settled, verdict: Verdict, plan: MapPlan) -> list[tuple[Map, Payload]]:
     """Give the maps that follow a verdict."""
-    if recipe is None or plan.which == "none":
+    if part.judging is None or plan.which == "none":
         return []
     if plan.which == "fail" and verdict.verdict is not Kind.FAIL:
         return []
-    size = recipe.bundle.manifest.input
+    size = part.judging.recipe.bundle.manifest.input
     return [
         encode_map(
             view.outcome.anomaly.values.numpy(),

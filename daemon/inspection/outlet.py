@@ -1,7 +1,7 @@
 """The last stage: judge, journal, publish; in this order, in one thread."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,6 @@ from daemon.metrics.statistics import Stage, Statistics
 from daemon.parts import Belated, Inspected, Settled
 from daemon.publisher import Outgoing
 from daemon.wire import header_of
-from models.recipe import LoadedRecipe
 
 
 class Verdicts(Protocol):
@@ -46,7 +45,6 @@ class _Ready:
 class Outlet:
     def __init__(
         self,
-        recipes: Mapping[str, LoadedRecipe],
         origin: Origin,
         maps: MapPlan,
         *,
@@ -56,7 +54,6 @@ class Outlet:
         statistics: Statistics,
         outlets: Outlets,
     ) -> None:
-        self._recipes = recipes
         self._origin = origin
         self._maps = maps
         self._ledger = ledger
@@ -79,8 +76,7 @@ class Outlet:
             if isinstance(item, Belated):
                 beside.append(self._late(item))
             elif item.partial:
-                partial = verdict_of(item, self._recipes.get(item.station), self._origin)
-                self._to.publish(Outgoing(partial))
+                self._to.publish(Outgoing(verdict_of(item, self._origin)))
             else:
                 ready.append(self._judged(item, beside))
         self._journal.commit([*(Entry(r.verdict, r.header) for r in ready), *beside])
@@ -91,7 +87,7 @@ class Outlet:
             self._send(one, committed_ns)
 
     def _judged(self, part: Settled, beside: list[Entry | LateResult]) -> _Ready:
-        verdict = verdict_of(part, self._recipes.get(part.station), self._origin)
+        verdict = verdict_of(part, self._origin)
         if verdict.verdict is not Kind.NO_VERDICT and time.monotonic() > part.deadline:
             beside.extend(_results(part, verdict))
             verdict = too_late(verdict)
@@ -122,8 +118,7 @@ class Outlet:
         if missing:
             self._to.violated(verdict.station, f"verdicts {missing} were never published")
         self._to.drive(part, verdict)
-        recipe = self._recipes.get(part.station)
-        for header, payload in maps_of(part, verdict, recipe, self._maps):
+        for header, payload in maps_of(part, verdict, self._maps):
             self._to.publish(Outgoing(header, payload))
         self._to.keep(part, verdict, one.header)
         for view in part.views:
@@ -153,7 +148,9 @@ class Outlet:
     def _late(self, item: Belated) -> LateResult:
         result, claim = item.outcome, item.claim
         try:
-            kind, regions = judge(result.anomaly, self._recipes[claim.station])
+            if claim.judging is None:
+                raise ValueError(f"station {claim.station}: a result without what judged it")
+            kind, regions = judge(result.anomaly, claim.judging.recipe)
         finally:
             result.frame.lease.let_go()
         return LateResult(

@@ -2,6 +2,7 @@
 
 from daemon.journal.entries import (
     AuditEntry,
+    ChallengeEntry,
     Durability,
     Entry,
     JournalError,
@@ -16,6 +17,7 @@ from daemon.journal.store import Journal
 
 __all__ = [
     "AuditEntry",
+    "ChallengeEntry",
     "Durability",
     "Entry",
     "Journal",

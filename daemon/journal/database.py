@@ -24,7 +24,7 @@ from typing import TypeVar
 from daemon.journal import files
 from daemon.journal.check import Damaged, check_content, check_format, has_wild_ids, translated
 from daemon.journal.entries import Durability, JournalError
-from daemon.journal.schema import last_seq, prepare
+from daemon.journal.schema import CHALLENGE_TABLE, last_seq, prepare
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -205,6 +205,7 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute(CHALLENGE_TABLE)
         self.truncate(connection, connection)
         self._inode = _inode(self.path)
         self.generation += 1

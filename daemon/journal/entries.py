@@ -64,6 +64,22 @@ class OperatorWord:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengeEntry:
+    """Known rejects that were shown to a station's recipe, and what became of them."""
+
+    time_ns: int
+    station: str
+    operator: str
+    recipe: str
+    recipe_version: int
+    shown: int
+    missed: int  # that were not FAIL
+    results: str  # JSON, a list in the order shown
+    note: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class PreviousEnd:
     """How the epoch before this one ended."""
 

@@ -36,6 +36,11 @@ def failing_as(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def lock_path(folder: Path) -> Path:
+    """Give the file of a journal's folder that its daemon holds with flock while it runs."""
+    return folder / _LOCK
+
+
 def lock(folder: Path) -> int:
     """Take the folder for this process, until the descriptor given is closed.
 

@@ -16,8 +16,14 @@ _BATCH = 100  # verdicts removed in one transaction: some ms for which a commit 
 _PAGES = 64  # given back in one transaction
 _PAUSE = 0.005  # seconds between transactions, in which commits come first
 _FULL, _SPARE = 0.95, 0.05  # of the size: what is left in use, and what is kept free for more
-_ROWS = {"audit": 100_000, "alarm": 100_000, "override": 100_000, "epoch": 10_000}  # at most
-_TIMES = {"audit": "time_ns", "alarm": "time_ns"}
+_ROWS = {  # at most
+    "audit": 100_000,
+    "alarm": 100_000,
+    "challenge": 100_000,
+    "override": 100_000,
+    "epoch": 10_000,
+}
+_TIMES = {"audit": "time_ns", "alarm": "time_ns", "challenge": "time_ns"}
 
 
 @dataclass(frozen=True)

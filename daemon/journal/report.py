@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from daemon.journal.challenges import ChallengeLine, challenges
 from daemon.journal.filters import Filter, recipe_of
 from daemon.journal.places import Places, find_places
 from daemon.journal.reader import JournalReader
@@ -118,6 +119,7 @@ class Report:
     gaps: list[Gap] = field(default_factory=list)
     alarms: list[AlarmLine] = field(default_factory=list)  # the newest
     alarm_count: int = 0
+    challenges: list[ChallengeLine] = field(default_factory=list)  # known rejects shown
 
     @property
     def missing(self) -> int:
@@ -145,6 +147,7 @@ def report(reader: JournalReader, wanted: Filter) -> Report:
         made.places = find_places(reader.query(replace(wanted, verdict=Kind.FAIL)))
     made.gaps = [gap for station in made.stations for gap in _gaps(reader, wanted, station)]
     made.alarm_count, made.alarms = _alarms(reader, wanted)
+    made.challenges = challenges(reader, wanted)
     return made
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from daemon.journal.filters import recipe_of
 from daemon.journal.listing import local
 from daemon.journal.places import Places
 from daemon.journal.report import Account, Report
 from daemon.journal.report_style import STYLE
 from daemon.journal.report_svg import bars, grid
-from daemon.journal.report_text import percent
+from daemon.journal.report_text import challenge_line, percent
 from daemon.messages import Kind
+from models.html_page import document, heading, quiet, section
 
 _GAPS = 50  # told one by one
 
@@ -18,41 +20,28 @@ def html(report: Report) -> str:
     """Lay a report out as a page."""
     span = f"{local(report.since_ns)[:16]} to {local(report.until_ns)[:16]}"
     content = [
-        f"<header><h1>Shift report</h1><p>{span}</p></header>",
         _warnings(report),
         _cards(report),
-        _panel("Parts by day" if report.by_day else "Parts by hour", bars(report) + _LEGEND)
+        section("Parts by day" if report.by_day else "Parts by hour", bars(report) + _LEGEND)
         if report.course
         else "",
         "<div class=columns>",
-        _panel("NO_VERDICT by reason", _reasons(report)),
-        _panel("Operators and effad", _words(report)),
+        section("NO_VERDICT by reason", _reasons(report)),
+        section("Operators and effad", _words(report)),
         "</div>",
         *(_places(places) for places in report.places),
-        _panel("By recipe", _accounts("recipe", report.recipes)),
-        _panel("By station", _accounts("station", report.stations)),
-        _panel(f"Alarms ({report.alarm_count})", _alarms(report)),
+        *(section("Known rejects shown", _challenges(report)) for _ in report.challenges[:1]),
+        section("By recipe", _accounts("recipe", report.recipes)),
+        section("By station", _accounts("station", report.stations)),
+        section(f"Alarms ({report.alarm_count})", _alarms(report)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>effad report {span}</title><style>{STYLE}</style></head>"
-        f"<body><main>{''.join(content)}</main></body></html>\n"
-    )
+    return document(f"effad report {span}", STYLE, heading("Shift report", span), content)
 
 
 _LEGEND = (
     "<p class=legend><span class=pass></span>PASS<span class=fail></span>FAIL"
     "<span class=none></span>NO_VERDICT</p>"
 )
-
-
-def _panel(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
-
-
-def _nothing(text: str) -> str:
-    return f"<p class=quiet>{escape(text)}</p>"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
@@ -80,6 +69,7 @@ def _warnings(report: Report) -> str:
         others = len(report.gaps) - _GAPS
         told += f" and {others} other gaps" if others > 0 else ""
         lines.append(f"{report.missing} verdicts are missing from the journal: {told}")
+    lines += [f"challenge: {challenge_line(one)}" for one in report.challenges if not one.ok]
     if report.total.bypassed:
         lines.append(f"{report.total.bypassed} parts passed uninspected (bypass)")
     return "".join(f"<p class=warning>{escape(line)}</p>" for line in lines)
@@ -111,20 +101,20 @@ def _cards(report: Report) -> str:
 
 def _reasons(report: Report) -> str:
     if not report.reasons:
-        return _nothing("none")
+        return quiet("none")
     made = _table(["reason", "parts"], report.reasons.most_common())
     late = f"{report.late} with a result that came too late" if report.late else ""
-    return made + (_nothing(late) if late else "")
+    return made + (quiet(late) if late else "")
 
 
 def _words(report: Report) -> str:
     if not report.words:
-        return _nothing("no verdict was overridden")
+        return quiet("no verdict was overridden")
     rows: list[tuple[str | int, ...]] = [
         (str(ours), *(report.words[ours, theirs] for theirs in (Kind.PASS, Kind.FAIL)))
         for ours in Kind
     ]
-    return _table(["effad", "operator: PASS", "operator: FAIL"], rows) + _nothing(
+    return _table(["effad", "operator: PASS", "operator: FAIL"], rows) + quiet(
         f"agreement {percent(report.agreement)}"
     )
 
@@ -150,20 +140,37 @@ def _places(places: Places) -> str:
             for strong in places.strongest
         ],
     )
-    about = _nothing(
+    about = quiet(
         f"{places.regions} regions of {places.parts} parts by centroid, in frame pixels; the frame"
         " may be larger than what is drawn"
     )
-    return _panel(
+    return section(
         f"Rejects by place: {places.station}, {places.camera}",
         f"<div class=columns><div>{grid(places)}{about}</div>"
         f"<div><h3>Fullest cells</h3>{top}<h3>Strongest</h3>{strongest}</div></div>",
     )
 
 
+def _challenges(report: Report) -> str:
+    rows = [
+        (
+            local(one.time_ns),
+            one.station,
+            recipe_of(one.recipe, one.recipe_version),
+            one.operator,
+            one.shown,
+            one.missed,
+            ", ".join(one.missed_names) or one.note,
+        )
+        for one in report.challenges
+    ]
+    heads = ["time", "station", "recipe", "by", "shown", "not FAIL", "which"]
+    return _table(heads, rows)
+
+
 def _accounts(name: str, accounts: dict[str, Account]) -> str:
     if not accounts:
-        return _nothing("no verdict in this interval")
+        return quiet("no verdict in this interval")
     heads = [name, "parts", "yield", "FAIL", "NO_VERDICT", "bypassed", "p50 ms", "p99 ms", "max ms"]
     return _table(heads, [_account(*item) for item in sorted(accounts.items())])
 
@@ -184,7 +191,7 @@ def _account(name: str, account: Account) -> tuple[str | int, ...]:
 
 def _alarms(report: Report) -> str:
     if not report.alarms:
-        return _nothing("none")
+        return quiet("none")
     rows = [
         (
             local(alarm.time_ns),

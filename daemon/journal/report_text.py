@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from daemon.journal.challenges import ChallengeLine
 from daemon.journal.listing import local, printable
 from daemon.journal.places import Places
 from daemon.journal.report import Account, Report
@@ -51,6 +52,7 @@ def text(report: Report) -> str:
             f" {places.parts} parts, (x, y) in pixels",
             _places(places),
         )
+    lines += _section("known rejects shown", map(challenge_line, report.challenges))
     lines += _section("operators' words", _words(report))
     lines += _section("missing from the journal: there must be none", _gaps(report))
     lines += _section(f"alarms: {report.alarm_count}", _alarms(report))
@@ -88,12 +90,22 @@ def as_json(report: Report) -> str:
             for (ours, theirs), count in sorted(report.words.items())
         ],
         "agreement": report.agreement,
+        "challenges": [{**vars(one), "ok": one.ok} for one in report.challenges],
         "missing": report.missing,
         "gaps": [vars(gap) for gap in report.gaps],
         "alarm_count": report.alarm_count,
         "alarms": [vars(alarm) for alarm in report.alarms],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def challenge_line(one: ChallengeLine) -> str:
+    """Say in a line what known rejects were judged, and name those that were not FAIL."""
+    told = f"all {one.shown} are FAIL" if one.ok else f"{one.missed} of {one.shown} are NOT FAIL"
+    missed = "".join(f"  {name}" for name in one.missed_names)
+    where = f"{one.station}  {one.recipe} v{one.recipe_version}  {one.operator}"
+    note = f"  ({one.note})" if one.note else ""
+    return f"{local(one.time_ns)}  {printable(where)}  {told}{printable(missed + note)}"
 
 
 def _account(account: Account) -> dict[str, Any]:

@@ -87,6 +87,24 @@ CREATE TABLE origin (            -- newest seq of each station in the journal be
 NUMBERED = ("verdict", "override", "audit", "alarm", "epoch")  # have an id
 TABLES = frozenset({*NUMBERED, "late", "origin"})
 
+#: What a challenge said (``daemon.requests.Challenge``). Younger than the other tables, so that a
+#: journal may lack it until a daemon has opened it.
+CHALLENGE_TABLE = """
+CREATE TABLE IF NOT EXISTS challenge (
+    id INTEGER PRIMARY KEY,
+    time_ns INTEGER NOT NULL,
+    station TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    recipe TEXT NOT NULL,
+    recipe_version INTEGER NOT NULL,
+    shown INTEGER NOT NULL,      -- known rejects
+    missed INTEGER NOT NULL,     -- of those, that were not FAIL
+    results TEXT NOT NULL,       -- JSON, in the order shown
+    note TEXT NOT NULL,
+    peer TEXT NOT NULL
+) STRICT
+"""
+
 #: Stations that have verdicts, found by a step of the index each.
 STATIONS = """
 WITH RECURSIVE found(station) AS (

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,7 @@ from daemon.journal.database import Database, record_epoch
 from daemon.journal.entries import (
     REQUEST_LIMIT,
     AuditEntry,
+    ChallengeEntry,
     Durability,
     Entry,
     JournalError,
@@ -25,6 +27,11 @@ from models.errors import InputError
 
 _AUDIT = """
 INSERT INTO audit (time_ns, peer, command, station, request, ok, error) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_CHALLENGE = """
+INSERT INTO challenge (time_ns, station, operator, recipe, recipe_version, shown, missed, results,
+                       note, peer)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ALARM = """
 INSERT INTO alarm (time_ns, epoch, code, station, camera, text, since_ns, until_ns)
@@ -139,6 +146,11 @@ class Journal:
             alarm.until_ns,
         )
         self.database.write(lambda connection: connection.execute(_ALARM, row), single=True)
+
+    def challenge(self, entry: ChallengeEntry) -> None:
+        """Keep what known rejects were judged."""
+        row = astuple(entry)
+        self.database.write(lambda connection: connection.execute(_CHALLENGE, row), single=True)
 
     def override(self, word: OperatorWord) -> None:
         """Keep an operator's word on a verdict; of several the newest counts.

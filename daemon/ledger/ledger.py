@@ -152,6 +152,26 @@ class Ledger:
         with self._lock:
             self._stations[station].bypassed = on
 
+    def switch(self, station: str, plan: StationPlan) -> int:
+        """Open a station's parts by another plan from now on; give the first one's number.
+
+        What decides a verdict is thus decided once a part, for all its views: as it is opened.
+        ``plan`` has the same cameras, source and grouping as before.
+        """
+        with self._lock:
+            return self._stations[station].switch(plan)
+
+    def doubt(self, station: str, why: Unseen) -> None:
+        """Resolve frames that come from now on so: nobody knows how they were exposed."""
+        with self._lock:
+            here = self._stations[station]
+            here.doubt, here.doubted_until_ns = why, float("inf")
+
+    def trust(self, station: str) -> None:
+        """Have frames inspected again that are exposed from now on."""
+        with self._lock:
+            self._stations[station].doubted_until_ns = time.monotonic_ns()
+
     # Results, the timer, the end.
 
     def resolve(self, claim: Claim, outcome: Inspected | Unseen) -> bool:

@@ -35,6 +35,8 @@ class Station:
         self.account = Account(last, carried)
         self.closed: dict[int, int | None] = {}
         self.bypassed = False
+        self.doubt: Unseen | None = None  # why frames exposed until then are not looked at
+        self.doubted_until_ns: float = 0.0  # CLOCK_MONOTONIC
         self.grouping = grouping_of(plan)
         self._claims = claims
         self._away: dict[str, Unseen] = {}  # cameras
@@ -56,7 +58,7 @@ class Station:
         while self.last < number:
             following = self.last + 1
             views = {camera: self._fresh(camera, following) for camera in self.plan.cameras}
-            self._open(following, Part(), known, self._due(known), views)
+            self._open(following, Part(), known, _due(self.plan, known), views)
 
     def announce(self, part: Part, cameras: tuple[str, ...] | None) -> int:
         """Open a part before its trigger; give its number."""
@@ -71,7 +73,7 @@ class Station:
         now = time.monotonic_ns()
         number = self.last + 1
         views = {camera: self._fresh(camera, number) for camera in self.plan.cameras}
-        self._open(number, part, now, self._due(now), views)
+        self._open(number, part, now, _due(self.plan, now), views)
         return number
 
     def _open(
@@ -90,10 +92,12 @@ class Station:
             trigger = first.trigger if first is not None and not announced else None
             self._claims.opened(self.name, number, known_ns + wall, part, trigger)
         self.last = number
-        self.open[number] = OpenPart(number, part, due, known_ns, views, announced)
+        self.open[number] = OpenPart(number, part, self.plan, due, known_ns, views, announced)
 
-    def _due(self, from_ns: int) -> float:
-        return from_ns / 1e9 + self.plan.deadline_s - self.plan.commit_budget_s
+    def switch(self, plan: StationPlan) -> int:
+        """Open parts by another plan of the same cameras from now on; give the first's number."""
+        self.plan = plan
+        return self.last + 1
 
     def _fresh(self, camera: str, number: int) -> OpenView:
         view = OpenView(trigger=self.grouping.trigger_of(camera, number))
@@ -120,11 +124,14 @@ class Station:
         part.announced = False
         view.trigger, view.frame_id, view.seen = seen.trigger, seen.frame_id, seen
         # From the first exposure, wherever the part became known before.
-        part.due = self._due(part.exposed_ns or seen.exposed_ns)
+        part.due = _due(part.plan, part.exposed_ns or seen.exposed_ns)
         if self.bypassed:
             view.outcome = Bypassed()
             return None
-        return Claim(self.name, number, camera, part.due)
+        if self.doubt is not None and seen.exposed_ns < self.doubted_until_ns:
+            view.outcome = self.doubt
+            return None
+        return Claim(self.name, number, camera, part.due, part.plan.judging)
 
     def missed(self, camera: str, trigger: int, why: Unseen, frame_id: int | None) -> None:
         number = self.grouping.of_missed(camera, trigger, self)
@@ -148,7 +155,7 @@ class Station:
                 self._note(camera, newest)
             for part in self.open.values():
                 if part.announced and part.number <= number:
-                    part.announced, part.due = False, self._due(time.monotonic_ns())
+                    part.announced, part.due = False, _due(part.plan, time.monotonic_ns())
 
     def away(self, camera: str, why: Unseen) -> None:
         """Resolve what waits for a camera that cannot deliver it any more."""
@@ -224,7 +231,7 @@ class Station:
             del self.open[part.number]
             self._remember(part)
             self.account.settled()
-            yield close(self.name, self.plan.source, part, self.plan.commit_budget_s)
+            yield close(self.name, part)
 
     def _remember(self, part: OpenPart) -> None:
         if len(self.plan.cameras) > 1:
@@ -236,8 +243,7 @@ class Station:
         part = self.open.get(number)
         if part is None or len(part.views) < 2 or part.settled:
             return None
-        budget = self.plan.commit_budget_s
-        return close(self.name, self.plan.source, part, budget, partial=True)
+        return close(self.name, part, partial=True)
 
     # What is known of it.
 
@@ -251,3 +257,7 @@ class Station:
     def earliest(self) -> float:
         """Give when the next part is due, time.monotonic()."""
         return min((part.due for part in self.open.values()), default=float("inf"))
+
+
+def _due(plan: StationPlan, from_ns: int) -> float:
+    return from_ns / 1e9 + plan.deadline_s - plan.commit_budget_s

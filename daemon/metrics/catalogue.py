@@ -13,6 +13,7 @@ from daemon.metrics.gpu import GpuReading
 from daemon.metrics.reading import (
     ArchiveReading,
     CameraReading,
+    DriftReading,
     JournalReading,
     QueueReading,
     Reading,
@@ -94,6 +95,15 @@ CAMERA: tuple[Entry[CameraReading], ...] = (
     ),
     Entry("effad_slots", "Frames that its shared memory can hold.", lambda camera: camera.slots),
     Entry("effad_slots_free", "Slots without a frame.", lambda camera: camera.slots_free),
+)
+
+DRIFT: tuple[Entry[DriftReading], ...] = (
+    Entry(
+        "effad_drift_level",
+        "How far good parts are from the calibration: -1 and 1 are where it is told.",
+        lambda drift: drift.level,
+    ),
+    Entry("effad_drift", "1 while a drift is told.", lambda drift: drift.over),
 )
 
 QUEUE: tuple[Entry[QueueReading], ...] = (

@@ -19,6 +19,7 @@ from daemon.metrics.catalogue import (
     ARCHIVE,
     CAMERA,
     DAEMON,
+    DRIFT,
     GPU,
     JOURNAL,
     LOST_IMAGES,
@@ -66,6 +67,7 @@ class Exporter(Collector):
         yield VERDICTS.family(("station", "verdict", "reason"), _verdicts(reading.stations))
         yield _latency(reading.stations)
         yield from _all(CAMERA, ("station", "camera"), reading.cameras.items())
+        yield from _all(DRIFT, ("station", "channel"), reading.drift.items())
         yield from _all(QUEUE, ("queue",), _named(reading.queues))
         yield from _all(JOURNAL, (), _alone(reading.journal))
         yield from _all(ARCHIVE, (), _alone(reading.archive))

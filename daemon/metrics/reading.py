@@ -66,6 +66,14 @@ class ArchiveReading:
 
 
 @dataclass(frozen=True)
+class DriftReading:
+    """What of a station's good parts is watched for drift, at a moment."""
+
+    level: float  # -1 to 1: share of the limit at which it is told; below 0: the value fell
+    over: bool
+
+
+@dataclass(frozen=True)
 class Reading:
     """The daemon at a moment. Keys of cameras are (station, camera)."""
 
@@ -81,6 +89,7 @@ class Reading:
     subscribers: Mapping[str, int] = field(default_factory=dict)  # by socket
     requests: Mapping[str, int] = field(default_factory=dict)  # by what became of them
     alarms: Mapping[AlarmCode, int] = field(default_factory=dict)  # since the daemon's start
+    drift: Mapping[tuple[str, str], DriftReading] = field(default_factory=dict)  # station, channel
     devices: tuple[str, ...] = ()  # that torch runs on, such as cuda:0; a CPU is not asked
 
 

@@ -117,6 +117,14 @@ def _beside(folder: Path, settings: Settings) -> Settings:
         sockets = sockets.model_copy(update={"keys": str(folder / sockets.keys)})
     if journal.folder:
         journal = journal.model_copy(update={"folder": str(folder / journal.folder)})
+    recipes = settings.recipes
+    if recipes.folder:
+        recipes = recipes.model_copy(update={"folder": str(folder / recipes.folder)})
     return settings.model_copy(
-        update={"stations": stations, "sockets": sockets, "journal": journal}
+        update={
+            "stations": stations,
+            "sockets": sockets,
+            "journal": journal,
+            "recipes": recipes,
+        }
     )

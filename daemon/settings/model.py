@@ -12,6 +12,7 @@ from daemon.messages import MapEncoding
 from daemon.settings.images import ImageSettings
 from daemon.settings.journal import JournalSettings
 from daemon.settings.metrics import MetricsSettings
+from daemon.settings.recipes import RecipesSettings
 from daemon.settings.station import NOT_ALLOWED, SIMULATOR, StationSettings, Table, allowed, unique
 
 _ENDPOINT = re.compile(r"tcp://(?P<host>[^\[\]:/\s]+):(?P<port>\d{1,5}|\*)|ipc://\S+")
@@ -201,6 +202,7 @@ class Settings(BaseSettings):
     sockets: SocketSettings = SocketSettings()
     engine: EngineSettings = Field(default_factory=EngineSettings)
     ledger: LedgerSettings = LedgerSettings()
+    recipes: RecipesSettings = RecipesSettings()
     journal: JournalSettings = JournalSettings()
     images: ImageSettings = ImageSettings()
     metrics: MetricsSettings = MetricsSettings()

@@ -76,7 +76,7 @@ def make(folder: Path, deadline_ms: int) -> Path:
     write_weights(teacher, dict(pdn(PdnSize.SMALL).state_dict()), {"made": "at random"})
     train = TrainSettings(steps=1)
     run(Run(good, folder / "bundle", teacher, hold_out=0.5, train=train))
-    given = ["--bundle", str(folder / "bundle"), "--images", str(good), "--threads", "1"]
+    given = ["--bundle", str(folder / "bundle"), "--images", str(good), "--threads", "1", "--yes"]
     given += ["--precision", "fp32", "--deadline-ms", str(deadline_ms), "--device", "cpu"]
     if calibrate(["run", str(folder / "recipe"), *given]):
         raise SystemExit("the recipe could not be calibrated")

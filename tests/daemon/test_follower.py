@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from daemon.changeover.changeovers import Changeovers
 from daemon.channel import Channel, Crew
 from daemon.client import Follower, Gone, Position
 from daemon.control.commands import Commands
 from daemon.control.server import ControlServer
 from daemon.herald import Herald
+from daemon.inspection.collector import Collector
+from daemon.inspection.judging import Judging
 from daemon.journal import Entry, Journal, JournalReader
 from daemon.messages import Counts, Part, Verdict
 from daemon.metrics.statistics import Statistics
@@ -32,6 +35,7 @@ class Line:
     """What the daemon has of a line's end: journal, publisher and control; no cameras."""
 
     job = None
+    changeovers: Changeovers  # nobody changes a recipe here
 
     def __init__(self, folder: Path, epoch: int) -> None:
         self.epoch = epoch
@@ -41,6 +45,7 @@ class Line:
         self.journal = Journal.open(folder, "process", epoch)
         self.reader = JournalReader(folder)
         self.herald = Herald(epoch, self.outgoing.put, self.journal.alarm)
+        self.collector = Collector(lambda code, station, text: None)
         self.newest = self.journal.last.get("nut", 0)
         self.silence = threading.Event()
 
@@ -51,6 +56,9 @@ class Line:
         self.crew.start("control", lambda: self.control.serve(self.silence))
         self.results = self.publisher.wait_bound(LIMIT).results
         self.asked = self.control.wait_bound(LIMIT)
+
+    def judgings(self) -> dict[str, Judging]:
+        return {}
 
     def seqs(self) -> dict[str, int]:
         return {"nut": self.newest}

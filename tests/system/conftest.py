@@ -1,6 +1,5 @@
 """Scenes and recipes for lines under test."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibration.main import main as calibrate
 from daemon.simulator.parts import draw, sequence
-from models.recipe import RECIPE
+from tests.editing import edit_recipe
 from training.run import Run, run
 from training.settings import TrainSettings
 
@@ -31,8 +30,7 @@ def patient(tiny_recipe: Path, tmp_path: Path) -> Callable[..., Path]:
         folder = tmp_path / "recipes"
         shutil.copytree(tiny_recipe.parent, folder)
         path = folder / tiny_recipe.name
-        recipe = json.loads((path / RECIPE).read_text())
-        (path / RECIPE).write_text(json.dumps({**recipe, "deadline_ms": deadline_ms}))
+        edit_recipe(path, deadline_ms=deadline_ms)
         return path
 
     return copy
@@ -53,6 +51,7 @@ def viky_recipe(tmp_path_factory: pytest.TempPathFactory, teacher_file: Path) ->
     arguments = [
         "--bundle",
         str(folder / "bundle"),
+        "--yes",
         "--images",
         str(good),
         "--deadline-ms",

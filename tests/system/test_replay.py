@@ -31,6 +31,7 @@ from models.images import read_rgb
 from models.pixel_format import PixelFormat
 from models.precision import Precision
 from models.recipe import LoadedRecipe
+from tests.editing import edit_calibration
 
 LIMIT = 60.0
 FORMATS = (PixelFormat.RGB8, PixelFormat.BAYER_RG8, PixelFormat.MONO8, PixelFormat.MONO12)
@@ -246,10 +247,8 @@ def test_a_verdict_near_the_threshold_is_open_to_another_engine_alone(
     assert replay(*given)[0] == 1
     assert replay(*given, "--threads", 2)[0] == 1, "far from the threshold"
     # The same frame, calibrated so that its score is the threshold: a hair below it is PASS.
-    recipe = line.inspector.recipe
     score = json.loads(path.with_suffix(RECORD).read_bytes())["verdict"]["score"]
-    changed = recipe.calibration.model_copy(update={"threshold": score})
-    changed.write(own_recipe / recipe.recipe.calibration)
+    edit_calibration(own_recipe, threshold=score)
     near = Line(
         line.folder.with_name("near"), Inspector(line.inspector.engine, recipes.load(own_recipe))
     )
@@ -266,9 +265,7 @@ def test_another_calibration_is_refused(
 ) -> None:
     (path,) = line.keep((passing, PixelFormat.RGB8))
     loaded = recipes.load(own_recipe)
-    file = own_recipe / loaded.recipe.calibration
-    changed = loaded.calibration.model_copy(update={"threshold": 9.0})
-    changed.write(file)
+    edit_calibration(own_recipe, threshold=9.0)
     for more in ([], ["--verify"]):
         status, out, err = replay(path, "--recipe", own_recipe, *more)
         assert (status, out) == (2, "")
@@ -333,7 +330,7 @@ def test_an_image_that_the_model_failed_on_has_nothing_to_reproduce(
     ("arguments", "said"),
     [
         (["{image}"], "--recipe is missing: give the folder of recipe"),
-        (["{image}", "--recipe", "/nowhere"], "/nowhere/recipe.json: No such file"),
+        (["{image}", "--recipe", "/nowhere"], "/nowhere: no such folder"),
         (["/nowhere.png", "--recipe", "{recipe}"], "/nowhere.png: No such file"),
         (["{recipe}", "--recipe", "{recipe}"], "no images here"),
         (["{image}", "{image}", "--overlay", "x.png", "--recipe", "{recipe}"], "name one"),

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from daemon.control.asked import PARTS
 from daemon.control.server import REQUEST_LIMIT, Answer, ControlServer, Peer
 from daemon.messages import State
-from daemon.requests import GetStatistics, Reply, Request, SoftwareTrigger
+from daemon.requests import ActivateRecipe, GetStatistics, Reply, Request, SoftwareTrigger
 from models.errors import InputError
 
 LIMIT_MS = 5000
@@ -276,3 +277,61 @@ def test_any_other_error_of_a_handler_ends_serve() -> None:
         peer.send(GET_STATE)
         thread.join(5)
     assert [str(error) for error in failure] == ["a"]
+
+
+def test_an_answer_may_come_later_and_the_others_are_answered_meanwhile() -> None:
+    answers: list[Future[Answer]] = []
+    told: list[tuple[str, bool]] = []
+
+    def handler(request: Request, peer: Peer) -> Answer | Future[Answer]:
+        if not isinstance(request, ActivateRecipe):
+            return handle(request, peer)
+        answers.append(Future())
+        return answers[-1]
+
+    audited = ControlServer(
+        FREE, handler, audit=lambda peer, request, reply: told.append((reply.id, reply.ok))
+    )
+    with (
+        serving(audited) as server,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as slow,
+        context.socket(zmq.DEALER) as other,
+    ):
+        for socket in (slow, other):
+            socket.linger = 0
+            socket.rcvtimeo = LIMIT_MS
+            socket.connect(server.wait_bound(5))
+        for name in (b"1", b"2"):
+            slow.send_multipart([name, b"", b'{"command": "ActivateRecipe", "id": "%s"}' % name])
+        while len(answers) < 2:
+            assert ask(other, GET_STATE).ok
+        assert told == [], "audited with its reply"
+        answers[1].set_exception(InputError("no such recipe"))
+        *envelope, said = slow.recv_multipart()
+        assert (envelope, Reply.model_validate_json(said).error) == ([b"2", b""], "no such recipe")
+        assert ask(other, GET_STATE).ok
+        answers[0].set_result(Answer(Reply(id="1", ok=True)))
+        *envelope, said = slow.recv_multipart()
+        assert (envelope, Reply.model_validate_json(said).ok) == ([b"1", b""], True)
+    assert told == [("2", False), ("1", True)]
+
+
+def test_so_many_answers_may_be_to_come_and_no_more() -> None:
+    def handler(request: Request, peer: Peer) -> Answer | Future[Answer]:
+        return Future() if isinstance(request, ActivateRecipe) else handle(request, peer)
+
+    with (
+        serving(ControlServer(FREE, handler, rate=1e9)) as server,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as peer,
+    ):
+        peer.linger = 0
+        peer.rcvtimeo = LIMIT_MS
+        peer.connect(server.wait_bound(5))
+        for _ in range(64):
+            peer.send(b'{"command": "ActivateRecipe"}')
+        assert "64 commands are under way" in (
+            ask(peer, b'{"command": "ActivateRecipe"}').error or ""
+        )
+        assert ask(peer, GET_STATE).ok

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from daemon.claims import Claim
 from daemon.frames import Frame, Lease
 from daemon.inspection.infer import Inspector, infer
+from daemon.inspection.judging import Judging
 from daemon.messages import Reason
 from daemon.parts import Inspected, Unseen
 from models import recipe as recipes
@@ -26,11 +27,15 @@ def inspector(tiny_recipe: Path) -> Inspector:
 
 
 def frames_of(
-    pixels: list[NDArray[np.uint8]], given_back: list[int], due: float = float("inf")
+    pixels: list[NDArray[np.uint8]],
+    given_back: list[int],
+    inspector: Inspector | None,
+    due: float = float("inf"),
 ) -> list[Frame]:
+    judging = Judging(inspector.recipe, (inspector,)) if inspector else None
     return [
         Frame(
-            Claim("nut", number, "c", due),
+            Claim("nut", number, "c", due, judging),
             image,
             PixelFormat.RGB8,
             Lease(lambda n=number: given_back.append(n)),  # type: ignore[misc]
@@ -48,7 +53,7 @@ def test_a_frame_that_the_model_fails_on_is_no_verdict_and_no_end(
 ) -> None:
     given_back: list[int] = []
     flat = passing[:, :, 0]  # not what its format says
-    found = list(infer(frames_of([passing, flat, passing], given_back), {"nut": inspector}, waits))
+    found = list(infer(frames_of([passing, flat, passing], given_back, inspector), 0, waits))
     outcomes = [outcome for _, outcome in found]
     assert [claim.number for claim, _ in found] == [1, 2, 3]
     assert given_back == [2], "a result holds its frame, a failure does not"
@@ -65,7 +70,7 @@ def test_a_map_that_is_not_finite_never_passes(
     (detector,) = inspector.recipe.bundle.detectors.values()
     with torch.no_grad():
         next(detector.student.parameters()).fill_(float("nan"))
-    ((_, outcome),) = infer(frames_of([passing], []), {"nut": inspector}, waits)
+    ((_, outcome),) = infer(frames_of([passing], [], inspector), 0, waits)
     assert isinstance(outcome, Unseen)
     assert outcome.reason is Reason.MODEL_ERROR
     assert "not finite" in outcome.detail
@@ -77,7 +82,7 @@ def test_what_cannot_be_in_time_is_not_begun(
     given_back: list[int] = []
     inspector.pace.took(10.0)
     soon = time.monotonic() + 5
-    ((_, outcome),) = infer(frames_of([passing], given_back, soon), {"nut": inspector}, waits)
+    ((_, outcome),) = infer(frames_of([passing], given_back, inspector, soon), 0, waits)
     assert isinstance(outcome, Unseen)
     assert outcome.reason is Reason.LATE
     assert "not begun" in outcome.detail
@@ -89,9 +94,7 @@ def test_what_nobody_waits_for_is_not_inspected(
     inspector: Inspector, passing: NDArray[np.uint8]
 ) -> None:
     given_back: list[int] = []
-    ((_, outcome),) = infer(
-        frames_of([passing], given_back), {"nut": inspector}, lambda claim: False
-    )
+    ((_, outcome),) = infer(frames_of([passing], given_back, inspector), 0, lambda claim: False)
     assert isinstance(outcome, Unseen)
     assert given_back == [1]
     assert inspector.pace.expected == 0
@@ -99,6 +102,6 @@ def test_what_nobody_waits_for_is_not_inspected(
 
 def test_a_station_without_a_recipe_has_no_verdict(passing: NDArray[np.uint8]) -> None:
     given_back: list[int] = []
-    ((_, outcome),) = infer(frames_of([passing], given_back), {}, waits)
+    ((_, outcome),) = infer(frames_of([passing], given_back, None), 0, waits)
     assert outcome == Unseen(Reason.NO_RECIPE, "the station has no recipe")
     assert given_back == [1]

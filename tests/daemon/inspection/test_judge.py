@@ -1,6 +1,5 @@
 """Verdict and regions from hand-made maps."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,8 @@ from daemon.messages import Kind
 from models import recipe as recipes
 from models.calibration import AnomalyMap
 from models.geometry import Placement
-from models.recipe import RECIPE, LoadedRecipe
+from models.recipe import LoadedRecipe
+from tests.editing import edit_recipe
 
 PLACEMENT = Placement(first=(2.0, 2.0), step=(4.0, 4.0), cells=(10, 12))
 
@@ -51,8 +51,7 @@ def test_only_the_strongest_are_named() -> None:
 
 
 def loaded(path: Path, **changes: float) -> LoadedRecipe:
-    recipe = json.loads((path / RECIPE).read_text())
-    (path / RECIPE).write_text(json.dumps({**recipe, **changes}))
+    edit_recipe(path, **changes)
     return recipes.load(path)
 
 
@@ -69,3 +68,17 @@ def test_a_minimum_area_spares_specks(own_recipe: Path) -> None:
     high = recipe.calibration.threshold + 1
     assert judge(anomaly((1, 1, high)), recipe)[0] is Kind.PASS
     assert judge(anomaly((1, 1, high), (1, 2, high)), recipe)[0] is Kind.FAIL
+
+
+def test_a_large_area_below_the_threshold_excuses_no_speck(own_recipe: Path) -> None:
+    """The pixel threshold is below that of the score: a region must reach both."""
+    recipe = loaded(own_recipe, minimum_region_area=20.0)
+    limit, pixels = recipe.calibration.threshold, recipe.calibration.pixel_threshold
+    assert pixels < limit, "or this test shows nothing"
+    middle = (pixels + limit) / 2
+    pale = ((5, 5, middle), (5, 6, middle), (6, 5, middle))
+    assert judge(anomaly(*pale), recipe) == (Kind.PASS, ()), "good parts have such cells too"
+    assert judge(anomaly(*pale, (1, 1, limit + 1)), recipe) == (Kind.PASS, ())
+    kind, found = judge(anomaly(*pale, (5, 7, limit + 1)), recipe)
+    assert kind is Kind.FAIL
+    assert [region.area for region in found] == [4 * 16]

@@ -9,16 +9,19 @@ import torch
 
 from daemon.claims import Claim, Seen
 from daemon.frames import Frame, Lease
+from daemon.inspection.infer import Inspector
+from daemon.inspection.judging import Judging
 from daemon.inspection.outcome import MapPlan, Origin, maps_of, too_late, verdict_of
 from daemon.messages import Kind, MapEncoding, Part, Reason, TriggerSource, Verdict
 from daemon.parts import Bypassed, Inspected, Outcome, Settled, SettledView, Unseen
 from models import recipe as recipes
 from models.calibration import AnomalyMap
+from models.engine import Engine
 from models.geometry import Placement, Whole
 from models.pixel_format import PixelFormat
 from models.recipe import LoadedRecipe
 
-ORIGIN = Origin(epoch=7, job="job", code="0", engines={"nut": "engine"})
+ORIGIN = Origin(epoch=7, job="job", code="0")
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +58,15 @@ def part(*views: Outcome, partial: bool = False) -> Settled:
     )
 
 
+def by(recipe: LoadedRecipe | None, settled: Settled) -> Settled:
+    if recipe is None:
+        return settled
+    inspector = Inspector(Engine(recipe.bundle), recipe)
+    return replace(settled, judging=Judging(recipe, (inspector,)))
+
+
 def judged(recipe: LoadedRecipe | None, settled: Settled) -> Verdict:
-    return verdict_of(settled, recipe, ORIGIN)
+    return verdict_of(by(recipe, settled), ORIGIN)
 
 
 def averaging(recipe: LoadedRecipe) -> LoadedRecipe:
@@ -92,7 +102,7 @@ def test_every_view_must_have_been_seen_and_passed(
 def test_a_verdict_says_where_it_comes_from(recipe: LoadedRecipe) -> None:
     verdict = judged(recipe, part(FAIL))
     assert (verdict.epoch, verdict.seq, verdict.part.id) == (7, 5, "P5")
-    assert (verdict.engine, verdict.jobId, verdict.resultId) == ("engine", "job", "7-nut-5")
+    assert (verdict.jobId, verdict.resultId) == ("job", "7-nut-5")
     assert verdict.bundle == recipe.bundle.sha256
     assert verdict.calibration == recipe.calibration_sha256
     assert verdict.score == pytest.approx(9)
@@ -115,7 +125,7 @@ def test_which_maps_follow(
 ) -> None:
     plan = MapPlan(which, MapEncoding(encoding))  # type: ignore[arg-type]
     settled = part(view)
-    maps = maps_of(settled, judged(recipe, settled), recipe, plan)
+    maps = maps_of(by(recipe, settled), judged(recipe, settled), plan)
     assert len(maps) == sent
     for header, _ in maps:
         assert (header.seq, header.camera) == (5, "cam0")

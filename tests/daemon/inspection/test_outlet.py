@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 
 from daemon.claims import Claim, Seen, StationPlan
 from daemon.frames import Frame, Lease
+from daemon.inspection.infer import Inspector
+from daemon.inspection.judging import Judging
 from daemon.inspection.latest import Latest
 from daemon.inspection.outcome import MapPlan, Origin
 from daemon.inspection.outlet import Outlet, Outlets
@@ -22,10 +25,11 @@ from daemon.parts import Belated, Inspected, Settled, SettledView
 from daemon.publisher import Outgoing
 from models import recipe as recipes
 from models.calibration import AnomalyMap
+from models.engine import Engine
 from models.geometry import Whole
 from models.pixel_format import PixelFormat
 
-ORIGIN = Origin(epoch=7, job="job", code="0", engines={"nut": "engine"})
+ORIGIN = Origin(epoch=7, job="job", code="0")
 
 
 class Waiting(Journal):
@@ -43,6 +47,8 @@ class Scales:
     """An outlet with all that it needs, and what came out of it."""
 
     def __init__(self, folder: Path, recipe: Path) -> None:
+        loaded = recipes.load(recipe)
+        self.judging = Judging(loaded, (Inspector(Engine(loaded.bundle), loaded),))
         self.journal = Waiting.open(folder, "process", 7)
         self.reader = JournalReader(folder)
         self.let_go: list[int] = []
@@ -54,7 +60,6 @@ class Scales:
         plan = StationPlan(("cam",), TriggerSource.HARDWARE, 60.0)
         self.ledger = Ledger({"nut": plan}, 10)
         self.outlet = Outlet(
-            {"nut": recipes.load(recipe)},
             ORIGIN,
             MapPlan("none", MapEncoding.RAW),
             ledger=self.ledger,
@@ -81,7 +86,8 @@ class Scales:
         result = self.result(number, score)
         seen = Seen(number, number, None, 1, 2)
         view = SettledView("cam", number, number, seen, result)
-        return Settled("nut", number, Part(), TriggerSource.HARDWARE, 1, deadline, (view,))
+        part = Settled("nut", number, Part(), TriggerSource.HARDWARE, 1, deadline, (view,))
+        return replace(part, judging=self.judging)
 
     def result(self, number: int, score: float = 0.0) -> Inspected:
         values = torch.zeros(Whole(128, 128).placement.cells)
@@ -135,7 +141,8 @@ def test_a_verdict_that_is_late_before_its_commit_is_never_kept_as_good(scales: 
 
 
 def test_a_belated_result_is_kept_beside_its_verdict_and_its_frame_let_go(scales: Scales) -> None:
-    scales.outlet.run([[Belated(Claim("nut", 1, "cam"), scales.result(1, 9.0))]])
+    claim = Claim("nut", 1, "cam", judging=scales.judging)
+    scales.outlet.run([[Belated(claim, scales.result(1, 9.0))]])
     ((seq, camera, kind),) = scales.reader.select("SELECT seq, camera, kind FROM late")
     assert (seq, camera, kind) == (1, "cam", "FAIL")
     assert scales.published == []

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -372,3 +373,77 @@ def test_an_account_that_does_not_add_up_is_told() -> None:
     assert unbalanced({"a": good, "b": bad}) == {
         "b": "4 triggers, but 1 PASS + 1 FAIL + 0 NO_VERDICT + 1 open"
     }
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=12), st.integers(0, 12))
+def test_a_part_is_judged_by_what_it_was_opened_by_whatever_comes_after(
+    late: list[bool], at: int
+) -> None:
+    """Frames of two cameras on either side of a switch: a part's views are judged by the same."""
+    before, after = (
+        StationPlan(
+            ("a", "b"),
+            TriggerSource.HARDWARE,
+            seconds,
+            commit_budget_s=seconds / 10,
+            judging=object(),  # type: ignore[arg-type] # the ledger never looks into it
+        )
+        for seconds in (50.0, 100.0)
+    )
+    ledger = Ledger({"nut": before}, open_limit=100)
+    for camera in ("a", "b"):
+        ledger.started("nut", camera, 0)
+    begun = time.monotonic()
+    claims: dict[int, list[Claim | None]] = {}
+    first = None
+    waiting: list[int] = []
+    for number, is_late in enumerate(late, start=1):
+        if number - 1 == at:
+            first = ledger.switch("nut", after)
+        claims[number] = [ledger.frame("nut", "a", seen(number))]
+        waiting.append(number)
+        if not is_late:
+            for its in waiting:
+                claims[its].append(ledger.frame("nut", "b", seen(its)))
+            waiting = []
+    for its in waiting:
+        claims[its].append(ledger.frame("nut", "b", seen(its)))
+    assert first == (at + 1 if at < len(late) else None)
+    for number, of_part in claims.items():
+        plan = after if first is not None and number >= first else before
+        for claim in of_part:
+            assert claim is not None
+            assert claim.judging is plan.judging
+            assert claim.due - begun == pytest.approx(0.9 * plan.deadline_s, abs=5)
+    for part in all_of(ledger):
+        plan = after if first is not None and part.number >= first else before
+        assert part.judging is plan.judging
+        assert part.deadline - begun == pytest.approx(plan.deadline_s, abs=5)
+
+
+def test_an_announced_part_keeps_what_it_was_announced_under() -> None:
+    plans = [StationPlan(("c",), TriggerSource.HARDWARE, s) for s in (50.0, 100.0)]
+    ledger = Ledger({"nut": plans[0]}, open_limit=10)
+    ledger.started("nut", "c", 0)
+    number = ledger.announce("nut", Part(id="A-1"), None)
+    assert ledger.switch("nut", plans[1]) == number + 1
+    claim = ledger.frame("nut", "c", seen(1))
+    assert claim is not None
+    assert claim.number == number
+    assert claim.due - time.monotonic() < 55
+
+
+def test_frames_of_a_doubtful_exposure_are_no_verdict_until_one_is_exposed_after_it() -> None:
+    ledger = ledger_of()
+    ledger.started("nut", "c", 0)
+    doubt = Unseen(Reason.INVALID, "the camera was being set")
+    early = seen(3)
+    ledger.doubt("nut", doubt)
+    assert ledger.frame("nut", "c", seen(1)) is None
+    ledger.trust("nut")
+    assert ledger.frame("nut", "c", replace(early, trigger=2)) is None, "exposed before"
+    claim = ledger.frame("nut", "c", seen(3))
+    assert claim is not None
+    assert ledger.resolve(claim, RESULT)
+    outcomes = [part.views[0].outcome for part in all_of(ledger)]
+    assert outcomes == [doubt, doubt, RESULT]

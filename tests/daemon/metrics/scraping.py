@@ -12,6 +12,7 @@ from daemon.messages import AlarmCode, Counts, Kind, Reason, State
 from daemon.metrics.reading import (
     ArchiveReading,
     CameraReading,
+    DriftReading,
     JournalReading,
     QueueReading,
     Reading,
@@ -67,6 +68,7 @@ def full() -> Reading:
         subscribers={"results": 6},
         requests={"answered": 31, "refused": 32},
         alarms={AlarmCode.CAMERA_DOWN: 41},
+        drift={("nut", "brightness"): DriftReading(-0.75, over=True)},
     )
 
 

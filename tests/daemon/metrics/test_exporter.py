@@ -61,6 +61,9 @@ def test_every_number_arrives_under_its_name() -> None:
     assert value(scraped, "effad_camera_up", **camera) == 1
     assert value(scraped, "effad_slots", **camera) == 9
     assert value(scraped, "effad_slots_free", **camera) == 7
+    watched = {"station": "nut", "channel": "brightness"}
+    assert value(scraped, "effad_drift_level", **watched) == -0.75
+    assert value(scraped, "effad_drift", **watched) == 1
     assert value(scraped, "effad_queue_depth", queue="infer") == 3
     assert value(scraped, "effad_queue_capacity", queue="infer") == 16
     assert value(scraped, "effad_journal_size_bytes") == 4096

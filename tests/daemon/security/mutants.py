@@ -21,6 +21,19 @@ _VALID: tuple[dict[str, Any], ...] = (
     {"command": "StopJob"},
     {"command": "Bypass", "on": True, "note": "n"},
     {"command": "Override", "seq": 1, "verdict": "PASS", "operator": "o"},
+    {"command": "ActivateRecipe", "station": "press", "recipe": 7, "version": 2},
+    {"command": "Shadow", "recipe": "m8", "on": False},
+    {"command": "GetShadow"},
+    {"command": "CollectFrames", "parts": 3, "which": "all"},
+    {"command": "TakeFrames", "collection": "c", "after": 4},
+    {"command": "StopCollecting", "collection": "c"},
+    {
+        "command": "Challenge",
+        "operator": "o",
+        "recipe": "r",
+        "recipe_version": 1,
+        "results": [{"name": "dent", "verdict": "FAIL", "score": 1.5, "threshold": 1.0}],
+    },
 )
 assert {request["command"] for request in _VALID} == {str(command) for command in CLASSES}
 _VALUES: tuple[bytes, ...] = (

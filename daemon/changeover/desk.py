@@ -1,0 +1,108 @@
+"""Where orders wait that take long, for one thread that lets all others go first."""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from daemon import log
+from daemon.channel import Channel, Closed
+from models.errors import InputError
+
+T = TypeVar("T")
+
+_ORDERS = 64  # that wait, of all stations
+NICE = 5  # of threads that nobody waits for: a third of what the others get of a busy core
+#: What a recipe, its bundle and its engine can raise: the order has failed, and nothing else has.
+FAILURES = (InputError, OSError, MemoryError, RuntimeError, ArithmeticError, ValueError)
+
+
+@dataclass(frozen=True)
+class _Order(Generic[T]):
+    station: str
+    work: Callable[[], T]
+    done: "Future[T]"
+
+
+class Desk:
+    """Takes one order a station at a time. ``run`` is a thread's work."""
+
+    def __init__(self) -> None:
+        self._orders = Channel[_Order[object]](_ORDERS)
+        self._busy: set[str] = set()
+        self._lock = threading.Lock()
+        self.closing = threading.Event()
+
+    def submit(self, station: str, work: Callable[[], T]) -> "Future[T]":
+        """Give what will hold what ``work`` gives, or an ``InputError`` of why it failed.
+
+        Raises ``InputError`` if the station has an order under way.
+        """
+        done: Future[T] = Future()
+        with self._lock:
+            if station in self._busy:
+                raise InputError(
+                    f"station {station}: another recipe is being loaded; wait for its reply, then"
+                    " ask again"
+                )
+            try:
+                taken = not self.closing.is_set() and self._orders.offer(
+                    _Order(station, work, done)  # type: ignore[arg-type]
+                )
+            except Closed:
+                taken = False
+            if not taken:
+                raise InputError("effad has too much to do, or is stopping; ask again")
+            self._busy.add(station)
+        return done
+
+    @property
+    def busy(self) -> bool:
+        """Whether an order waits or is under way."""
+        with self._lock:
+            return bool(self._busy)
+
+    def run(self) -> None:
+        """Carry orders out until ``close``."""
+        for order in self._orders:
+            try:
+                self._carry_out(order)
+            finally:
+                with self._lock:
+                    self._busy.discard(order.station)
+
+    def _carry_out(self, order: _Order[object]) -> None:
+        try:
+            self.check()
+            told = order.work()
+        except FAILURES as error:
+            why = error
+            if not isinstance(error, InputError):
+                log.get("effad").exception("order failed", station=order.station)
+                why = InputError(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            self._free(order)
+            order.done.set_exception(why)
+        else:
+            self._free(order)  # before it is told: who hears of it may order again
+            order.done.set_result(told)
+
+    def _free(self, order: _Order[object]) -> None:
+        with self._lock:
+            self._busy.discard(order.station)
+
+    def check(self) -> None:
+        """Raise ``InputError`` if effad is stopping: called between steps that take long."""
+        if self.closing.is_set():
+            raise InputError("effad is stopping; ask again when it runs")
+
+    def close(self) -> None:
+        """Take no more orders; those that wait fail."""
+        self.closing.set()
+        self._orders.done()
+
+
+def yield_to_others() -> None:
+    """Let every other thread of the machine go first; for threads that nobody waits for."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

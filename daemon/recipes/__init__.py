@@ -1,0 +1,1 @@
+"""``effad-recipe``: recipes of a library, their versions, and what is active."""
