@@ -123,7 +123,7 @@ def main() -> int:
             return 1
     for mode in Mode:
         recipe = folder / f"recipe-{mode}"
-        words = ["run", recipe, "--images", folder / "good", "--bundle", bundle]
+        words = ["run", recipe, "--images", folder / "good", "--bundle", bundle, "--yes"]
         words += ["--mode", mode, "--threads", given.threads]
         if not recipe.exists() and calibrate([str(word) for word in words]):
             return 1

@@ -1,8 +1,7 @@
 """``effad-calibrate run`` decides what is looked at, and a recipe holds to it."""
 
-import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,29 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from calibration.acceptance.answer import Answer
 from calibration.main import main
 from daemon.simulator.parts import draw
 from models import recipe as recipes
+from models import recipe_store as store
 from models.engine import Engine
 from models.errors import InputError
 from models.mode import Mode
 from models.pixel_format import PixelFormat
+from models.polygons import mask_sha256
 from models.records import sha256
+from tests.calibration.shown_frames import answering
 from tests.conftest import SIZE
+from tests.editing import edit, edit_calibration, edit_recipe
 from tests.models.thin import write_bundle
+
+
+@pytest.fixture(scope="module", autouse=True)
+def accepted() -> Iterator[None]:
+    """Spare these tests the looks at synthetic defects (``test_run``)."""
+    with pytest.MonkeyPatch.context() as patched:
+        answering(patched, Answer.RECALIBRATED)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +85,8 @@ def adaptive_line(tmp_path_factory: pytest.TempPathFactory, both: Path, good_par
 
 
 def calibrate(recipe: Path, images: Path, *more: object) -> int:
-    given = ["run", recipe, "--images", images, "--threads", 1, *more]
+    given = ["run", recipe, "--images", images, "--threads", 1, "--yes", *more]
     return main([str(word) for word in given])
-
-
-def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
 
 
 def score(recipe: Path, frame: NDArray[np.uint8]) -> float:
@@ -143,7 +149,7 @@ def test_the_ignore_mask_travels_with_the_recipe(
     mask.unlink()
     loaded = recipes.load(own_recipe)
     assert loaded.recipe.ignore_mask == "ignore-2.png"
-    assert loaded.calibration.ignore_mask == sha256(copied)
+    assert loaded.calibration.ignore_mask == mask_sha256(loaded.ignored)
     assert loaded.ignored is not None
     assert loaded.ignored[:, :32].all()
     assert not loaded.ignored[:, 32:].any()
@@ -191,19 +197,26 @@ def test_a_mask_of_another_size_is_refused(
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("mode", "whole"), ("tile_share", 0.2), ("tile_stride", 56), ("ignore_mask", "other.png")],
+    [
+        ("mode", "whole"),
+        ("tile_share", 0.2),
+        ("tile_stride", 56),
+        ("ignored", [[[0, 0], [64, 0], [64, 64]]]),
+        ("regions", [[[0, 0], [100, 0], [100, 100]]]),
+    ],
 )
 def test_what_the_threshold_was_not_made_with_is_refused(
     adaptive_line: Path, tmp_path: Path, key: str, value: object
 ) -> None:
     recipe = shutil.copytree(adaptive_line, tmp_path / "line") / "recipe"
-    cv2.imwrite(str(recipe / "other.png"), np.zeros((128, 128), np.uint8))
     recipes.load(recipe)
-    edit(recipe / "recipe.json", lambda r: r.update({key: value}))
+    edit_recipe(recipe, **{key: value})
     with pytest.raises(InputError) as refused:
         recipes.load(recipe)
+    areas = {"regions", "ignored"}
+    told = "the area of regions, ignored and ignore_mask" if key in areas else key
     assert str(refused.value) == (
-        f"{recipe}/recipe.json: {key} is not the one that the threshold was made with;"
+        f"{recipe}/recipe-1.json: {told} is not the one that the threshold was made with;"
         " run effad-calibrate on this recipe again"
     )
 
@@ -214,6 +227,10 @@ def test_a_mask_that_was_changed_or_lost_is_refused(
     assert calibrate(own_recipe, good_parts, "--ignore", mask) == 0
     copied = own_recipe / "ignore-2.png"
     cv2.imwrite(str(copied), np.zeros((128, 128), np.uint8))
+    with pytest.raises(InputError, match=r"ignore-2\.png: not the file that version 2"):
+        recipes.load(own_recipe)
+    made_with = store.read(own_recipe).files
+    edit_recipe(own_recipe, files={**made_with, copied.name: sha256(copied)})
     with pytest.raises(InputError, match="ignore_mask is not the one that the threshold"):
         recipes.load(own_recipe)
     copied.unlink()
@@ -226,8 +243,9 @@ def test_records_from_before_there_were_modes_still_load(own_recipe: Path) -> No
         for key in ("mode", "ignore_mask", "tile_share", "tile_stride", "ask"):
             content.pop(key, None)
 
-    edit(own_recipe / "recipe.json", old)
+    edit(own_recipe / "recipe-1.json", old)
     edit(own_recipe / "calibration-1.json", old)
+    edit_calibration(own_recipe)  # its hash
     loaded = recipes.load(own_recipe)
     assert loaded.mode is Mode.WHOLE
     assert loaded.scope.asks is None

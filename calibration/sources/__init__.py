@@ -1,0 +1,1 @@
+"""Where good frames come from: a folder, the running daemon, a camera."""

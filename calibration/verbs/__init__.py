@@ -1,0 +1,1 @@
+"""The verbs of ``effad-calibrate``, one a module."""
