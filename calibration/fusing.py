@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models.calibration import PIXEL_QUANTILE, AnomalyMap, RawMaps, ScaleRange, fuse
+from models.quantiles import quantile
 
 _GRID = tuple(step / 10 for step in range(11))
 
@@ -35,7 +33,7 @@ class Fuser:
             anomaly = self.anomaly(maps, alpha)
             values = anomaly.values if counted is None else anomaly.values[counted]
             scores.append(anomaly.score)
-            levels.append(level(values.numpy().ravel()))
+            levels.append(quantile(values.numpy(), PIXEL_QUANTILE))
         return Fused(tuple(scores), tuple(levels))
 
     def anomaly(self, maps: Mapping[str, RawMaps], alpha: float) -> AnomalyMap:
@@ -46,9 +44,3 @@ class Fuser:
 def grid(alpha: float) -> tuple[float, ...]:
     """Give the alphas that scores are kept for: 0, 0.1 and so on to 1, and the recipe's own."""
     return tuple(sorted({*_GRID, alpha}))
-
-
-def level(cells: NDArray[np.float32]) -> float:
-    """Give ``models.quantiles.quantile`` of (N,) cells at PIXEL_QUANTILE, without sorting all."""
-    place = max(int(np.ceil(PIXEL_QUANTILE * cells.size)), 1) - 1
-    return float(np.partition(cells, place)[place])

@@ -9,8 +9,9 @@ def quantile(values: ArrayLike, probability: float) -> float:
 
     An order statistic: never a value that was not seen, whatever the order of the values.
     """
-    flat = np.sort(np.asarray(values, dtype=np.float32), axis=None)
+    flat = np.asarray(values, dtype=np.float32).ravel()
     if not flat.size:
         raise ValueError("no values")
     rank = int(np.ceil(probability * flat.size))
-    return float(flat[min(max(rank, 1), flat.size) - 1])
+    place = min(max(rank, 1), flat.size) - 1
+    return float(np.partition(flat, place)[place])

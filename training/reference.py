@@ -10,7 +10,7 @@ from torch import Tensor
 from models.bundle import TrainingReference
 from models.calibration import HIGH, LOW, NormalRange, ScaleRange
 from models.detector import Detector
-from models.images import brightness, contrast, read_rgb, sharpness, to_tensor
+from models.images import appearance, read_rgb, to_tensor
 from models.quantiles import quantile
 from models.ranges import normal_range
 from models.scope import Scope
@@ -31,9 +31,10 @@ def training_reference(
     light, spread, focus = [], [], []
     for path in held_out:
         rgb = to_tensor(read_rgb(path))
-        light.append(brightness(rgb))
-        spread.append(contrast(rgb))
-        focus.append(sharpness(rgb))
+        seen = appearance(rgb)
+        light.append(seen.brightness)
+        spread.append(seen.contrast)
+        focus.append(seen.sharpness)
         for name, raw in look(detectors, rgb, scope).items():
             local[name].append(raw.local[raw.counted])
             globally[name].append(raw.globally[raw.counted])

@@ -10,7 +10,6 @@ from calibration.sources.daemon import Daemon, DaemonSource
 from calibration.sources.images import ImageSource
 from daemon import settings
 from daemon.security.keys import ClientKeys
-from models.errors import InputError
 from models.recipe import Recipe
 
 CONTROL = "tcp://127.0.0.1:5555"
@@ -54,10 +53,7 @@ def add_reach(parser: argparse.ArgumentParser) -> None:
 
 def daemon_of(args: argparse.Namespace) -> Daemon:
     """Give the daemon that was named; raises ``InputError`` if a key's file is wrong."""
-    if (args.server_key is None) != (args.key is None):
-        raise InputError("--server-key FILE and --key FILE go together")
-    keys = ClientKeys.load(args.server_key, args.key) if args.key else None
-    return Daemon(args.daemon, keys, args.station)
+    return Daemon(args.daemon, ClientKeys.given(args.server_key, args.key), args.station)
 
 
 def source_of(

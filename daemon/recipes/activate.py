@@ -61,9 +61,7 @@ def daemon_options(verb: argparse.ArgumentParser, *, required: bool = False) -> 
 
 def requester_of(args: argparse.Namespace, timeout: float) -> Requester:
     """Give the control socket that ``daemon_options`` name; raises ``InputError``."""
-    if (args.server_key is None) != (args.key is None):
-        raise InputError("--server-key FILE and --key FILE go together")
-    keys = ClientKeys.load(args.server_key, args.key) if args.key else None
+    keys = ClientKeys.given(args.server_key, args.key)
     return Requester(args.daemon, timeout, keys=keys)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import zmq
 
 from daemon.security.certificate import read, read_secret
+from models.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,18 @@ class ClientKeys:
         own = read_secret(secret_file)
         assert own.secret is not None  # noqa: S101 (read_secret gives pairs)
         return cls(read(server_key_file).public.encode(), own.public.encode(), own.secret.encode())
+
+    @classmethod
+    def given(cls, server_key_file: Path | None, secret_file: Path | None) -> "ClientKeys | None":
+        """Read both files of a command's --server-key and --key, None where neither is given.
+
+        Raises ``InputError`` if one of the two is missing, and as ``load``.
+        """
+        if server_key_file is None and secret_file is None:
+            return None
+        if server_key_file is None or secret_file is None:
+            raise InputError("--server-key FILE and --key FILE go together")
+        return cls.load(server_key_file, secret_file)
 
     def put_on(self, socket: "zmq.Socket[bytes]") -> None:
         """Make a socket use them from its next ``connect`` on."""

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from calibration.crew import CrewPlan, EnginePlan
-from calibration.fusing import level
 from calibration.looked import Measured
 from calibration.measure import Measurement
 from calibration.record import pixel_threshold, with_alpha
@@ -232,12 +231,6 @@ def test_defects_are_scored_by_the_new_ranges(
     assert record.made.method is Method.RECALL
     assert record.made.reached is not None
     assert record.made.reached.recall == float(score >= record.threshold)
-
-
-@pytest.mark.parametrize("size", [1, 999, 1000, 1001, 5000])
-def test_the_level_is_the_quantile(size: int) -> None:
-    cells = np.random.default_rng(size).random(size, np.float32)
-    assert level(cells) == quantile(cells, 0.999)
 
 
 def test_the_pixel_threshold_is_of_levels_and_below_that_of_the_score(

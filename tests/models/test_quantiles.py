@@ -31,6 +31,12 @@ def test_order_and_shape_do_not_matter(
     assert quantile(np.array(values, np.float32).reshape(1, -1, 1), probability) == found
 
 
+@pytest.mark.parametrize("size", [1, 999, 1000, 1001, 5000])
+def test_it_is_the_one_of_that_rank_among_the_sorted(size: int) -> None:
+    cells = np.random.default_rng(size).random(size, np.float32)
+    assert quantile(cells, 0.999) == np.sort(cells)[int(np.ceil(0.999 * size)) - 1]
+
+
 def test_ends_and_middle() -> None:
     assert [quantile([3, 1, 2, 4], p) for p in (0, 0.25, 0.26, 0.5, 0.9, 1)] == [1, 1, 2, 2, 4, 4]
 
