@@ -26,7 +26,8 @@ class TrainSettings:
     steps: int = 3000
     batch: int = 1  # tiles a step
     schedule: Schedule = Schedule.COSINE
-    rate: float = 3e-4  # Adam's learning rate, at its highest
+    rate: float = 3e-4  # Adam's learning rate for the student, at its highest
+    rate_ae: float = 1e-3  # and for the autoencoder
     weight_decay: float = 1e-5
     seed: int = 0
     coeff_hard: float = 1.0
@@ -44,9 +45,17 @@ class TrainSettings:
     checkpoint_every: int = 100  # steps
 
     def __post_init__(self) -> None:
-        check_schedule(self.steps, self.rate, self.seed)
-        if self.batch < 1:
-            raise InputError(f"batch = {self.batch}: must be 1 or more")
+        for name in ("steps", "batch", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} = {getattr(self, name)}: must be 1 or more")
+        if self.seed < 0:
+            raise InputError(f"seed = {self.seed}: must be 0 or more")
+        for name in ("rate", "rate_ae"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise InputError(
+                    f"{name} = {value}: must be above 0; {getattr(TrainSettings, name)} is usual"
+                )
         for name in ("hard", "ae", "stae", "ood", "cdo"):
             value = getattr(self, f"coeff_{name}")
             if not 0 <= value < math.inf:
@@ -61,8 +70,6 @@ class TrainSettings:
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise InputError(f"{name} = {value}: must be 0 or more")
-        if self.checkpoint_every < 1:
-            raise InputError(f"checkpoint_every = {self.checkpoint_every}: must be 1 or more")
         if not any((self.coeff_hard, self.coeff_ae, self.coeff_stae)):
             raise InputError("coeff_hard, coeff_ae and coeff_stae are 0: set one above 0")
 
@@ -70,13 +77,3 @@ class TrainSettings:
         """Give the settings as they are at a step, counted from 0."""
         quantile = ramped(self.hard_quantile, step, self.hard_ramp * self.steps)
         return replace(self, hard_quantile=quantile)
-
-
-def check_schedule(steps: int, rate: float, seed: int) -> None:
-    """Raise ``InputError`` for settings that no run can have."""
-    if steps < 1:
-        raise InputError(f"steps = {steps}: must be 1 or more")
-    if not 0 < rate < math.inf:
-        raise InputError(f"rate = {rate}: must be above 0; 3e-4 is usual")
-    if seed < 0:
-        raise InputError(f"seed = {seed}: must be 0 or more")

@@ -36,8 +36,7 @@ class Trainer:
             "autoencoder": detector.autoencoder,
         }
         self._optimizer = torch.optim.Adam(
-            [p for net in self._nets.values() for p in net.parameters()],
-            lr=settings.rate,
+            [{"params": net.parameters()} for net in self._nets.values()],
             weight_decay=settings.weight_decay,
             fused=True,
         )
@@ -59,8 +58,9 @@ class Trainer:
         settings, number = self._settings, self.steps
         random = np.random.default_rng((settings.seed, 2, number))
         torch.manual_seed(int(random.integers(2**31)))  # dropout's
-        for group in self._optimizer.param_groups:
-            group["lr"] = settings.rate * settings.schedule.factor(number, settings.steps)
+        rates = (settings.rate, settings.rate_ae)  # in the order of the networks
+        for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * settings.schedule.factor(number, settings.steps)
         found = self.backward(examples, settings.at(number))
         self._optimizer.step()
         self._average.update(number + 1)
@@ -134,5 +134,6 @@ class Trainer:
     def _diverged(self, what: str) -> InputError:
         kept = f"; {self._checkpoint.path} is of before" if self._checkpoint.path.exists() else ""
         return InputError(
-            f"{what}: training diverged; lower the rate, which is {self._settings.rate}{kept}"
+            f"{what}: training diverged; lower the rate, which is {self._settings.rate}, or the"
+            f" autoencoder's, {self._settings.rate_ae}{kept}"
         )

@@ -99,7 +99,7 @@ def test_a_defective_part_among_the_good_ones_stands_out(tmp_path: Path) -> None
     detector = new_detector()
     tiles = TrainingTiles(learnt, Whole(256, 256))
     teacher_statistics(detector, tiles)
-    settings = TrainSettings(steps=100, rate=3e-3)
+    settings = TrainSettings(steps=100, rate=3e-3, rate_ae=3e-3)
     train(
         detector,
         tiles,

@@ -159,7 +159,9 @@ def test_a_finished_run_is_not_done_again(trained: Trains, tmp_path: Path) -> No
 
 def test_training_lowers_the_loss_and_leaves_the_teacher(trained: Trains, tmp_path: Path) -> None:
     before = new_detector()
-    found, after = trained(tmp_path / "run", TrainSettings(steps=60, rate=3e-3, hard_ramp=0))
+    found, after = trained(
+        tmp_path / "run", TrainSettings(steps=60, rate=3e-3, rate_ae=3e-3, hard_ramp=0)
+    )
     assert np.mean(found.totals[-10:]) < 0.7 * np.mean(found.totals[:10])
     for key, value in before.teacher.state_dict().items():
         assert torch.equal(after.teacher.state_dict()[key], value)
@@ -169,6 +171,19 @@ def test_training_lowers_the_loss_and_leaves_the_teacher(trained: Trains, tmp_pa
     assert measured[59] < measured[49]
 
 
+def test_student_and_autoencoder_have_rates_of_their_own(trained: Trains, tmp_path: Path) -> None:
+    before = new_detector()
+    settings = TrainSettings(steps=2, rate=1e-12, rate_ae=1e-2, weight_decay=0)
+    _, after = trained(tmp_path / "run", settings)
+    for key, value in before.student.state_dict().items():
+        torch.testing.assert_close(after.student.state_dict()[key], value, rtol=0, atol=1e-9)
+    moved = [
+        (after.autoencoder.state_dict()[key] - value).abs().max()
+        for key, value in before.autoencoder.state_dict().items()
+    ]
+    assert min(moved) > 1e-5
+
+
 def test_the_average_is_what_is_kept(trained: Trains, tmp_path: Path) -> None:
     """An exponential moving average that soon forgets the first weights."""
     weights: list[torch.Tensor] = []
@@ -176,7 +191,7 @@ def test_the_average_is_what_is_kept(trained: Trains, tmp_path: Path) -> None:
     def note(step: int, loss: float) -> None:
         weights.append(current.detach().clone())
 
-    settings = TrainSettings(steps=5, rate=1e-2, ema=0.9)
+    settings = TrainSettings(steps=5, rate=1e-2, rate_ae=1e-2, ema=0.9)
     detector = new_detector()
     current = detector.student.get_parameter("2.weight")
     average = current.detach().clone()
@@ -191,7 +206,7 @@ def test_the_average_is_what_is_kept(trained: Trains, tmp_path: Path) -> None:
 def test_a_run_that_diverges_names_the_step_and_keeps_the_checkpoint(
     trained: Trains, tmp_path: Path
 ) -> None:
-    settings = TrainSettings(steps=30, rate=1e30, checkpoint_every=1)
+    settings = TrainSettings(steps=30, rate=1e30, rate_ae=1e30, checkpoint_every=1)
     with pytest.raises(InputError) as caught:
         trained(tmp_path / "run", settings)
     said = str(caught.value)

@@ -126,7 +126,7 @@ def test_a_run_goes_on_from_another_bundle(
     good_parts: Path, teacher_file: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     """Hardly trained, its student is that of before, and not a random one."""
-    frozen = TrainSettings(steps=1, rate=1e-12, weight_decay=0.0)
+    frozen = TrainSettings(steps=1, rate=1e-12, rate_ae=1e-12, weight_decay=0.0)
     plan = Run(good_parts, tmp_path / "next", teacher_file, hold_out=0.5, train=frozen)
     manifest = run(replace(plan, start=tiny_bundle))
     old, new = (bundles.load(path) for path in (tiny_bundle, tmp_path / "next"))

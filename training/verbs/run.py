@@ -20,8 +20,9 @@ WARM_STEPS = 1000
 OPTIONS = {
     "batch": "tiles a step",
     "schedule": "cosine: warm up, then down to 1 %%; step: a tenth from 95 %% of the steps on."
-    " The thesis': --schedule step --rate 1e-4 --steps 70000",
-    "rate": "Adam's learning rate, at its highest",
+    " The thesis': --schedule step --rate 1e-4 --rate-ae 1e-4 --steps 70000",
+    "rate": "Adam's learning rate for the student, at its highest",
+    "rate_ae": "and for the autoencoder",
     "weight_decay": "Adam's",
     "seed": "of everything random",
     "coeff_hard": "weight of L_hard (eq. 4.2)",
