@@ -9,6 +9,7 @@ import numpy as np
 from calibration.fusing import Fused
 from calibration.labelled import Prices
 from calibration.looker import Seen
+from calibration.tail import check_enough
 from calibration.thresholds import threshold_for
 from models.bundle import Bundle
 from models.calibration import AskLevel, Calibration, KeptScores, ScaleRange
@@ -34,7 +35,11 @@ class Choice:
 
     def check(self, parts: int) -> None:
         """Raise ``InputError`` if so few parts, or fewer, cannot support the rate."""
-        if self.false_reject_rate is not None and self.method in (Method.CONFORMAL, Method.RECALL):
+        if self.false_reject_rate is None:
+            return
+        if self.method is Method.TAIL:
+            check_enough(parts, self.false_reject_rate)
+        elif self.method in (Method.CONFORMAL, Method.RECALL):
             rank(parts, self.false_reject_rate)
 
     def threshold(self, scores: Sequence[float], defects: Sequence[float] = ()) -> Threshold:

@@ -85,7 +85,12 @@ def extrapolate(scores: NDArray[np.float32], rate: float, confidence: float) -> 
     ``InputError`` if the parts support the rate by themselves, are too few, or if no tail fits.
     """
     n = len(scores)
-    _check(n, rate)
+    if rate >= 1 / (n + 1):
+        raise InputError(
+            f"{n} good parts support a false reject rate of {percent(rate)} by themselves; "
+            f"take method {Method.CONFORMAL}"
+        )
+    check_enough(n, rate)
     found: TailFit | None = None
     for share in SHARES:
         count = int(share * n)
@@ -105,20 +110,16 @@ def extrapolate(scores: NDArray[np.float32], rate: float, confidence: float) -> 
     )
 
 
-def _check(parts: int, rate: float) -> None:
-    supported = 1 / (parts + 1)
+def check_enough(parts: int, rate: float) -> None:
+    """Raise ``InputError`` if so few parts, or fewer, cannot be extrapolated to a rate."""
     least = int(np.ceil(LEAST_EXCEEDANCES / SHARES[0]))
-    if rate >= supported:
-        raise InputError(
-            f"{parts} good parts support a false reject rate of {percent(rate)} by themselves; "
-            f"take method {Method.CONFORMAL}"
-        )
     if parts < least:
         raise InputError(f"{parts} good parts: a tail fit takes at least {least}; show more")
-    if rate < supported / REACH:
+    reached = 1 / (parts + 1) / REACH
+    if rate < reached:
         raise InputError(
             f"false reject rate {percent(rate)}: {parts} good parts can be extrapolated to"
-            f" {percent(supported / REACH)} at most; show {parts_for(rate * REACH)} parts"
+            f" {percent(reached)} at most; show {parts_for(rate * REACH)} parts"
         )
 
 

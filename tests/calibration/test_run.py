@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +24,7 @@ from daemon.simulator.parts import draw
 from models import recipe as recipes
 from models import recipe_store as store
 from models.errors import InputError
+from models.recipe_record import Recipe
 from models.threshold import Method
 from tests.calibration.shown_frames import answering
 from tests.conftest import SIZE
@@ -159,6 +162,10 @@ def test_defects_shown_as_well_are_told_of(
     ("words", "said"),
     [
         (["--tail"], "--tail: name the rate that it is for with --target-false-reject R"),
+        (
+            ["--tail", "--target-false-reject", "1e-3"],
+            "4 good parts: a tail fit takes at least 200",
+        ),
         (["--best-f1"], "--best-f1: show defects as well with --labelled FOLDER"),
         (["--cost-ratio", "3"], "--cost-ratio: show defects as well with --labelled FOLDER"),
         (["--processes", "0"], "processes = 0: must be 1 or more"),
@@ -200,6 +207,49 @@ def test_a_disk_that_runs_full_leaves_the_old_version(
     assert store.versions(recipe) == (1,)
     assert recipes.load(recipe).recipe.version == 1
     assert calibrate(recipe, line) == 0
+
+
+def test_a_disk_that_is_full_when_the_version_is_written_leaves_the_old_one(
+    recipe: Path, line: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The frames are measured, and then there is room for a part of the calibration alone."""
+    before = {path.name for path in recipe.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    add = store.add
+
+    def full(*args: Any) -> Recipe:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        try:
+            return add(*args)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    monkeypatch.setattr(store, "add", full)
+    assert calibrate(recipe, line) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{recipe / 'calibration-2.json'}: not written: File too large; nothing was" in said
+    assert {path.name for path in recipe.iterdir()} == before
+    assert recipes.load(recipe).recipe.version == 1
+    monkeypatch.undo()
+    answering(monkeypatch, Answer.RECALIBRATED)
+    assert calibrate(recipe, line) == 0
+    assert store.active(recipe) == 2
+
+
+def test_a_clock_that_jumps_back_changes_no_order(
+    recipe: Path, line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions follow each other by number, and activations by their place in the history."""
+    for year in (2031, 1970, 2028):
+        monkeypatch.setattr(store, "now", partial("{}-01-01T00:00:00Z".format, year))
+        assert calibrate(recipe, line) == 0
+    assert store.versions(recipe) == (1, 2, 3, 4)
+    assert store.active(recipe) == 4
+    assert [line.version for line in store.history(recipe)] == [1, 2, 3, 4]
+    assert [line.time[:4] for line in store.history(recipe)][1:] == ["2031", "1970", "2028"]
+    assert store.rollback(recipe, who="test") == 3
+    assert recipes.load(recipe).recipe.created.startswith("1970")
 
 
 SERVER = """
