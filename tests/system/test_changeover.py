@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from calibration.main import main as calibrate
@@ -18,7 +19,10 @@ PARTS = 6
 
 
 def test_the_line_is_fit_again_without_a_stop(
-    patient: Callable[..., Path], passing: NDArray[np.uint8], tmp_path: Path
+    patient: Callable[..., Path],
+    passing: NDArray[np.uint8],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = [np.roll(passing, shift, 1) for shift in range(PARTS)]
     camera = CameraScene("A1", images, PixelFormat.RGB8, trigger=TriggerMode.SOFTWARE)
@@ -41,11 +45,18 @@ def test_the_line_is_fit_again_without_a_stop(
         line.until(lambda: len(line.verdicts) == PARTS + 1, "the part after the activation")
         assert line.stop() == 0
         log = scene.log("A1")
+        for name, value in scene.environ().items():
+            monkeypatch.setenv(name, value)
+        given = ["run", recipe, "--camera", tmp_path / "effad.toml", "--frames", PARTS, "--yes"]
+        assert calibrate([str(word) for word in given]) == 0
     assert_accounted(log, line.verdicts, EXPECTED)
     assert [v.recipe_version for v in line.verdicts] == [old] * PARTS + [new]
-    calibration = load(recipe).calibration
+    calibration = load(recipe, new).calibration
     assert calibration.parts == PARTS
     assert json.loads(report.read_text())["answer"]
     # The maps that the daemon made of those frames are the maps that the threshold rests on.
     assert line.verdicts[-1].threshold == calibration.threshold
     assert line.verdicts[-1].score in calibration.scores
+    # The camera itself, once the line has stopped, shows the same parts.
+    assert store.active(recipe) == new + 1
+    assert load(recipe).calibration == calibration
