@@ -21,7 +21,7 @@ class Herald:
         keep: Callable[[Alarm], None],
     ) -> None:
         """Take the epoch, who publishes, and who keeps alarms."""
-        self._epoch = epoch
+        self.epoch = epoch
         self._publish = publish
         self._keep = keep
         self._lock = threading.Lock()
@@ -48,7 +48,7 @@ class Herald:
             self._state = state
         self._log.info("state", state=state.value, text=text)
         notify.status(text)
-        change = StateChange(epoch=self._epoch, time_ns=time.time_ns(), state=state, text=text)
+        change = StateChange(epoch=self.epoch, time_ns=time.time_ns(), state=state, text=text)
         try:
             self._publish(Outgoing(change))
         except Closed:
@@ -66,7 +66,7 @@ class Herald:
     ) -> None:
         """Raise an alarm; the bounds of an interval are ns of the Unix epoch."""
         alarm = Alarm(
-            epoch=self._epoch,
+            epoch=self.epoch,
             time_ns=time.time_ns(),
             code=code,
             station=station,
@@ -92,7 +92,7 @@ class Herald:
         self._publish(
             Outgoing(
                 Heartbeat(
-                    epoch=self._epoch,
+                    epoch=self.epoch,
                     time_ns=time.time_ns(),
                     state=self._state,
                     seq=dict(seq),

@@ -1,6 +1,5 @@
 """The running daemon as its metrics see it."""
 
-from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Protocol
 
@@ -9,6 +8,7 @@ from daemon.control.server import ControlServer
 from daemon.herald import Herald
 from daemon.inspection.drift import DriftWatch
 from daemon.job import Job
+from daemon.jobs import Jobs
 from daemon.journal import Journal
 from daemon.messages import Counts
 from daemon.metrics.reading import (
@@ -33,10 +33,7 @@ class Line(Protocol):
     archive: Archive
     drift: DriftWatch
     sockets: Sockets
-
-    @property
-    def job(self) -> Job | None: ...
-    def counts(self) -> Mapping[str, Counts]: ...
+    jobs: Jobs
 
 
 class Readings:
@@ -46,11 +43,11 @@ class Readings:
         self._line = line
 
     def reading(self) -> Reading:
-        line, job = self._line, self._line.job
+        line, job = self._line, self._line.jobs.current
         bypassed = job.ledger.bypassed() if job else ()
         # The tally is read before the ledger: what lies between the two is open.
         tallied = {name: tally.read() for name, tally in line.statistics.stations.items()}
-        counts = line.counts()
+        counts = line.jobs.counts()
         return Reading(
             version=version("effad"),
             epoch=line.epoch,

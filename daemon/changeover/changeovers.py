@@ -61,7 +61,7 @@ class Changeovers:
             told = self._swap.activate(self._order(station, request, who))
             return then(told.model_copy(update={"shadow": self._shadows.end(station)}))
 
-        if self._line.starting:
+        if self._line.jobs.starting:
             raise InputError("a job is about to start; ask again")
         return self._desk.submit(station, work)
 
@@ -78,7 +78,7 @@ class Changeovers:
             if not request.on:
                 return then(self._shadows.end(station))
             judging = self._swap.prepare(self._order(station, request, who))
-            job = self._line.job
+            job = self._line.jobs.current
             cameras = job.stations[station] if job else ()
             other = any(changes(camera, judging.recipe) for camera in cameras)
             self._shadows.begin(station, Shadow(station, judging, other))
@@ -95,11 +95,11 @@ class Changeovers:
         self._shadows.offer(part, verdict)
 
     def _order(self, station: str, request: ActivateRecipe | ShadowRequest, who: str) -> Order:
-        settings, judging = self._stations[station], self._line.judgings().get(station)
+        settings, judging = self._stations[station], self._line.jobs.judgings().get(station)
         present = judging.recipe.path if judging else None
         folder = folder_of(request.recipe, self._line.settings.recipes.folder, present)
         return Order(settings, folder, request.version, who)
 
     def _idle(self, station: str) -> bool:
-        job = self._line.job
+        job = self._line.jobs.current
         return job is not None and job.idle(station)

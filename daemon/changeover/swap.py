@@ -18,7 +18,7 @@ from daemon.changeover.told import Activated, RecipeInUse
 from daemon.herald import Herald
 from daemon.inspection.inspectors import make_judging, warm
 from daemon.inspection.judging import Judging
-from daemon.job import Job
+from daemon.jobs import Jobs
 from daemon.messages import AlarmCode, Reason
 from daemon.parts import Unseen
 from daemon.settings import Settings, StationSettings
@@ -35,14 +35,7 @@ class Line(Protocol):
 
     settings: Settings
     herald: Herald
-
-    @property
-    def job(self) -> Job | None: ...
-    @property
-    def starting(self) -> bool: ...
-    def judgings(self) -> Mapping[str, Judging]: ...
-    def judge_by(self, station: str, judging: Judging) -> int | None:
-        """Judge a station's parts so from the next one on; give its seq, None without a job."""
+    jobs: Jobs
 
 
 @dataclass(frozen=True)
@@ -83,11 +76,11 @@ class Swap:
         line, name = self._line, order.station.name
         begun, active = time.monotonic(), store.active(order.folder)
         judging = self.prepare(order)
-        if line.job is None:
+        if line.jobs.current is None:
             self._look(order.station, judging.recipe)
         loaded = time.monotonic()
         self._check()
-        before = line.judgings().get(name)
+        before = line.jobs.judgings().get(name)
         choice = Choice(
             settings=order.station.recipe,
             recipe=str(order.folder.resolve()),
@@ -100,7 +93,7 @@ class Swap:
             self._fits(order.station, judging.recipe)  # a job may have begun meanwhile
             self._chosen.choose(name, choice)
             switching = time.monotonic()
-            first = line.judge_by(name, judging)
+            first = line.jobs.judge_by(name, judging)
         size = judging.recipe.bundle.manifest.input
         for camera in self._cameras(name):
             camera.want(size.width, size.height)
@@ -149,7 +142,7 @@ class Swap:
         return found or {recipe.bundle.manifest.input.pixel_format}
 
     def _cameras(self, station: str) -> list[CameraSupervisor]:
-        job = self._line.job
+        job = self._line.jobs.current
         return list(job.stations[station]) if job is not None and not job.stopping else []
 
     @contextmanager
@@ -159,7 +152,7 @@ class Swap:
         Meanwhile, and until a frame was exposed after it, nobody knows by which of the two recipes
         frames were taken: they are NO_VERDICT(invalid). Where nothing is to be set there is none.
         """
-        job = self._line.job
+        job = self._line.jobs.current
         todo = [
             (camera, wanted)
             for camera in self._cameras(station)

@@ -1,7 +1,6 @@
 """What is answered on the control socket, command by command."""
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -12,8 +11,8 @@ from daemon.control.challenge import keep_challenge
 from daemon.control.server import Answer, Peer
 from daemon.herald import Herald
 from daemon.inspection.collector import Collector
-from daemon.inspection.judging import Judging
 from daemon.job import Job
+from daemon.jobs import Jobs
 from daemon.journal import (
     AuditEntry,
     Journal,
@@ -22,7 +21,7 @@ from daemon.journal import (
     OperatorWord,
     historical,
 )
-from daemon.messages import AlarmCode, Counts
+from daemon.messages import AlarmCode
 from daemon.metrics.statistics import Statistics
 from daemon.requests import (
     ActivateRecipe,
@@ -60,14 +59,7 @@ class Line(Protocol):
     collector: Collector
     epoch: int
     changeovers: Changeovers
-
-    @property
-    def job(self) -> Job | None: ...
-    def judgings(self) -> Mapping[str, Judging]: ...
-    def seqs(self) -> Mapping[str, int]: ...
-    def counts(self) -> Mapping[str, Counts]: ...
-    def start_job(self) -> None: ...
-    def stop_job(self) -> None: ...
+    jobs: Jobs
 
 
 class Commands:
@@ -86,7 +78,7 @@ class Commands:
             case GetState():
                 return self._state(request)
             case GetStatistics():
-                statistics = self._line.statistics.snapshot(self._line.counts())
+                statistics = self._line.statistics.snapshot(self._line.jobs.counts())
                 return self._done(request, statistics=statistics)
             case ReplayFrom():
                 return self._replay(request)
@@ -107,9 +99,8 @@ class Commands:
                 keep_challenge(request, station, peer.name, self._line.journal, self._line.herald)
                 return self._done(request)
             case StartJob():
-                self._line.start_job()
-                return self._done(request)
-        job = self._line.job
+                return self._start(request)
+        job = self._line.jobs.current
         if job is None or job.stopping:
             raise InputError(
                 f"state is {self._line.herald.state}; {request.command} needs a running job:"
@@ -143,7 +134,7 @@ class Commands:
         peer: Peer,
     ) -> Answer:
         if isinstance(request, StopJob):
-            self._line.stop_job()
+            self._line.jobs.stop()
             return self._done(request)
         station = job.station(request.station)
         match request:
@@ -179,16 +170,22 @@ class Commands:
         return Answer(Reply.model_validate(fields))
 
     def _state(self, request: GetState) -> Answer:
-        job = self._line.job
+        job = self._line.jobs.current
         return self._done(
             request,
             epoch=self._line.epoch,
-            seq=self._line.seqs(),
-            counts=self._line.counts(),
+            seq=self._line.jobs.seqs(),
+            counts=self._line.jobs.counts(),
             bypassed=job.ledger.bypassed() if job else (),
-            recipes={name: in_use(how) for name, how in self._line.judgings().items()},
+            recipes={name: in_use(how) for name, how in self._line.jobs.judgings().items()},
             collecting=self._line.collector.stations,
         )
+
+    def _start(self, request: StartJob) -> Answer:
+        if self._line.changeovers.busy:
+            raise InputError("a recipe is being activated; wait for its reply, then StartJob")
+        self._line.jobs.wish()
+        return self._done(request)
 
     def _bypass(self, request: Bypass, job: Job, station: str, peer: Peer) -> Answer:
         job.ledger.bypass(station, request.on)
@@ -224,7 +221,7 @@ class Commands:
     def _replay(self, request: ReplayFrom) -> Answer:
         """Give what was published after a verdict; what is not sent yet comes live."""
         station = self._known(request.station)
-        newest = self._line.seqs()[station]
+        newest = self._line.jobs.seqs()[station]
         reader = self._line.reader
         kept_epoch = reader.epoch_of(station, request.seq) if request.seq else None
         other = request.epoch is not None and kept_epoch not in (None, request.epoch)
@@ -243,7 +240,7 @@ class Commands:
         )
 
     def _known(self, name: str | None) -> str:
-        names = sorted(self._line.seqs())
+        names = sorted(self._line.jobs.seqs())
         if name is None and len(names) == 1:
             return names[0]
         if name not in names:

@@ -15,12 +15,12 @@ from daemon.control.server import ControlServer
 from daemon.herald import Herald
 from daemon.inspection.collector import Collector
 from daemon.inspection.judging import Judging
+from daemon.jobs import Jobs
 from daemon.journal import Entry, Journal, JournalReader
 from daemon.messages import Counts, Part, Verdict
 from daemon.metrics.statistics import Statistics
 from daemon.publisher import Outgoing, Publisher
 from daemon.wire import header_of
-from models.errors import InputError
 from tests.verdicts import verdict_of
 
 LIMIT = 20.0
@@ -31,10 +31,26 @@ def verdict(seq: int, epoch: int) -> Verdict:
     return verdict_of(seq, epoch=epoch, part=Part(id=f"P{seq}"))
 
 
+class Idle(Jobs):
+    """No job, and verdicts all the same: what its line says."""
+
+    def __init__(self, line: "Line") -> None:
+        self.current = None
+        self._line = line
+
+    def judgings(self) -> dict[str, Judging]:
+        return {}
+
+    def seqs(self) -> dict[str, int]:
+        return {"nut": self._line.newest}
+
+    def counts(self) -> dict[str, Counts]:
+        return {"nut": Counts()}
+
+
 class Line:
     """What the daemon has of a line's end: journal, publisher and control; no cameras."""
 
-    job = None
     changeovers: Changeovers  # nobody changes a recipe here
 
     def __init__(self, folder: Path, epoch: int) -> None:
@@ -47,6 +63,7 @@ class Line:
         self.herald = Herald(epoch, self.outgoing.put, self.journal.alarm)
         self.collector = Collector(lambda code, station, text: None)
         self.newest = self.journal.last.get("nut", 0)
+        self.jobs: Jobs = Idle(self)
         self.silence = threading.Event()
 
     def start(self, results: str = FREE, control: str = FREE) -> None:
@@ -56,21 +73,6 @@ class Line:
         self.crew.start("control", lambda: self.control.serve(self.silence))
         self.results = self.publisher.wait_bound(LIMIT).results
         self.asked = self.control.wait_bound(LIMIT)
-
-    def judgings(self) -> dict[str, Judging]:
-        return {}
-
-    def seqs(self) -> dict[str, int]:
-        return {"nut": self.newest}
-
-    def counts(self) -> dict[str, Counts]:
-        return {"nut": Counts()}
-
-    def start_job(self) -> None:
-        raise InputError("no")
-
-    def stop_job(self) -> None:
-        raise InputError("no")
 
     def say(self, *, live: bool = True) -> Verdict:
         """Commit the next verdict, and publish it unless it is to be missed."""
@@ -83,7 +85,7 @@ class Line:
         return said
 
     def beat(self) -> None:
-        self.herald.heartbeat(self.seqs(), self.counts())
+        self.herald.heartbeat(self.jobs.seqs(), self.jobs.counts())
 
     def stop(self) -> None:
         self.silence.set()
