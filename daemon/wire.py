@@ -26,8 +26,8 @@ from daemon.messages import (
     StateChange,
     Verdict,
 )
+from daemon.replies import Reply
 from daemon.requests import CLASSES as REQUESTS
-from daemon.requests import Reply
 
 if TYPE_CHECKING:  # a subscriber has no need of torch, which takes seconds to import
     from models.geometry import Placement

@@ -11,11 +11,9 @@ import numpy as np
 from calibration.shown import Shown
 from daemon.client import Requester
 from daemon.messages import PixelInfo, State
+from daemon.replies import CollectedFrame, Collection, Reply
 from daemon.requests import (
-    CollectedFrame,
     CollectFrames,
-    Collection,
-    Reply,
     Request,
     Snapshot,
     SoftwareTrigger,

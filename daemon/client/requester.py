@@ -5,7 +5,8 @@ from typing import Self
 
 import zmq
 
-from daemon.requests import Reply, Request
+from daemon.replies import Reply
+from daemon.requests import Request
 from daemon.security.keys import ClientKeys
 from daemon.wire import ARRAY_LIMIT
 from models.errors import InputError

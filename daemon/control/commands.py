@@ -23,6 +23,7 @@ from daemon.journal import (
 )
 from daemon.messages import AlarmCode
 from daemon.metrics.statistics import Statistics
+from daemon.replies import Reply
 from daemon.requests import (
     ActivateRecipe,
     AnnouncePart,
@@ -34,7 +35,6 @@ from daemon.requests import (
     GetStatistics,
     Override,
     ReplayFrom,
-    Reply,
     Request,
     Shadow,
     Snapshot,

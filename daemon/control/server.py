@@ -17,7 +17,8 @@ from daemon import log
 from daemon.control.asked import PARTS, REQUEST_LIMIT, NotARequest, id_of, read_request, way_back
 from daemon.control.rate import Rates
 from daemon.publisher import bind, keep_alive
-from daemon.requests import LATER, UNAUDITED, WATCHING, Reply, Request
+from daemon.replies import Reply
+from daemon.requests import LATER, UNAUDITED, WATCHING, Request
 from daemon.security.door import Door, opened
 from daemon.security.peer import Peer, peer_of
 from daemon.security.refusals import Refusals

@@ -6,7 +6,7 @@ import numpy as np
 
 from daemon.messages import PixelInfo, Verdict
 from daemon.parts import Inspected, Settled, SettledView
-from daemon.requests import CollectedFrame
+from daemon.replies import CollectedFrame
 from models.pixels import RawFrame
 
 

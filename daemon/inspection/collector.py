@@ -16,7 +16,8 @@ from itertools import islice
 from daemon.inspection.collected import SeenView, copies_of, seen_views, told_of
 from daemon.messages import AlarmCode, Kind, Verdict
 from daemon.parts import Settled
-from daemon.requests import CollectedFrame, CollectFrames, Collection
+from daemon.replies import CollectedFrame, Collection
+from daemon.requests import CollectFrames
 from daemon.wire import ARRAY_LIMIT
 from models.errors import InputError
 from models.pixels import RawFrame

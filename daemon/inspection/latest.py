@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from daemon.messages import PixelInfo, Verdict
 from daemon.parts import Inspected
-from daemon.requests import SnapshotInfo
+from daemon.replies import SnapshotInfo
 from models.errors import InputError
 
 

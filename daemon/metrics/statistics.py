@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from daemon.messages import Counts, Kind, Reason
 from daemon.metrics.histogram import Latencies, LatencyHistogram
-from daemon.requests import StageLatency, StationStatistics
+from daemon.replies import StageLatency, StationStatistics
 
 
 class Stage(StrEnum):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from daemon.client import Requester
 from daemon.recipes.say import say, who
-from daemon.requests import ActivateRecipe, Reply
+from daemon.replies import Reply
+from daemon.requests import ActivateRecipe
 from daemon.security.keys import ClientKeys
 from models import recipe as recipes
 from models import recipe_store as store

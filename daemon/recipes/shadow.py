@@ -5,7 +5,8 @@ import argparse
 from daemon.changeover.told import ScoreQuantiles, ShadowReport
 from daemon.recipes.activate import PATIENCE, daemon_options, named, requester_of
 from daemon.recipes.say import say
-from daemon.requests import GetShadow, Reply, Request, Shadow
+from daemon.replies import Reply
+from daemon.requests import GetShadow, Request, Shadow
 from models.errors import InputError
 
 

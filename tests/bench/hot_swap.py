@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.messages import Reason, Verdict
-from daemon.requests import Reply
+from daemon.replies import Reply
 from daemon.simulator.parts import draw
 from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
 from models import recipe as recipes

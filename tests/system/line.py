@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from daemon.client import Requester, Subscriber
 from daemon.messages import Alarm, Heartbeat, Map, State, StateChange, Verdict
-from daemon.requests import REQUEST, Reply
+from daemon.replies import Reply
+from daemon.requests import REQUEST
 from daemon.simulator.scene import Fate, Scene, TriggerRecord
 from daemon.wire import decode_map
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from daemon.messages import AlarmCode, State, Verdict
-from daemon.requests import Reply
+from daemon.replies import Reply
 from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
 from models import recipe_store as store
 from tests.editing import edit_recipe

@@ -24,7 +24,8 @@ import zmq
 from daemon.control.server import Answer, Peer
 from daemon.messages import Heartbeat, Kind, Part, Reason, State, Verdict
 from daemon.publisher import Outgoing
-from daemon.requests import ReplayFrom, Reply, Request
+from daemon.replies import Reply
+from daemon.requests import ReplayFrom, Request
 from daemon.security.command import main as effad_keys
 from daemon.wire import encode_map
 from models.errors import InputError

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from daemon.control.asked import PARTS
 from daemon.control.server import REQUEST_LIMIT, Answer, ControlServer, Peer
 from daemon.messages import State
-from daemon.requests import ActivateRecipe, GetStatistics, Reply, Request, SoftwareTrigger
+from daemon.replies import Reply
+from daemon.requests import ActivateRecipe, GetStatistics, Request, SoftwareTrigger
 from models.errors import InputError
 
 LIMIT_MS = 5000

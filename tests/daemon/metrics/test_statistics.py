@@ -4,7 +4,7 @@ import pytest
 
 from daemon.messages import Counts, Kind, Reason
 from daemon.metrics.statistics import Stage, Statistics
-from daemon.requests import StationStatistics
+from daemon.replies import StationStatistics
 
 
 def test_each_station_has_its_own_reasons_and_stages() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daemon.recipes.activate import told
-from daemon.requests import Reply
+from daemon.replies import Reply
 from models import recipe_store as store
 from tests.daemon.recipes.conftest import Recipes
 from tests.editing import edit, edit_recipe

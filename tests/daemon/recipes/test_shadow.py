@@ -8,7 +8,8 @@ import pytest
 from daemon.changeover.told import RecipeInUse, ScoreQuantiles, ShadowReport
 from daemon.control.server import Answer, ControlServer, Peer
 from daemon.recipes.command import main
-from daemon.requests import GetShadow, Reply, Request, Shadow
+from daemon.replies import Reply
+from daemon.requests import GetShadow, Request, Shadow
 
 REPORT = ShadowReport(
     station="nut",

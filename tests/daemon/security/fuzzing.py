@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import zmq
 
 from daemon.control.server import ControlCounts
-from daemon.requests import Reply
+from daemon.replies import Reply
 from daemon.security.keys import ClientKeys
 from tests.daemon.security.guarded import LIMIT, Guarded, wait_for
 from tests.daemon.security.mutants import Parts, stream

@@ -10,7 +10,8 @@ from daemon.channel import Channel, Crew
 from daemon.control.server import Answer, ControlServer, Handler, Peer
 from daemon.messages import State, StateChange
 from daemon.publisher import Outgoing, Publisher
-from daemon.requests import Reply, Request
+from daemon.replies import Reply
+from daemon.requests import Request
 from daemon.security.command import main
 from daemon.security.door import Door
 from daemon.security.keyring import Keyring

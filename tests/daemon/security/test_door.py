@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from daemon.client import Requester, Subscriber
 from daemon.control.server import Answer, Peer
 from daemon.publisher import Outgoing
-from daemon.requests import GetState, Reply, Request, Snapshot, SoftwareTrigger, StopJob
+from daemon.replies import Reply
+from daemon.requests import GetState, Request, Snapshot, SoftwareTrigger, StopJob
 from daemon.security.command import main
 from daemon.security.door import Door
 from daemon.security.keyring import Keyring
