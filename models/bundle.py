@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.autoencoder import autoencoder
+from models.axes import Axes
 from models.detector import INPUT_MEAN, INPUT_STD, Detector, Maps, build_teacher
 from models.errors import InputError
 from models.geometry import CELLS, CENTRE, STEP, TILE, Cutting, Tiles, Whole
@@ -36,6 +37,7 @@ class ScaleEntry(Record):
     name: ScaleName
     student: HashedFile
     autoencoder: HashedFile
+    axes: HashedFile | None = None  # ``models.axes``; without it all channels are computed
     weight: float = Field(default=1.0, gt=0)  # among the scales that are fused
 
 
@@ -110,6 +112,7 @@ class Bundle:
     manifest: Manifest
     sha256: str  # of the manifest, and through it of every file
     detectors: dict[str, Detector]  # a scale each, in eval mode, float32, on the CPU
+    axes: dict[str, Axes]  # a scale each that has them
     reference: Tensor  # (3, H, W) float32 in [0, 1]
     reference_maps: dict[str, Maps]  # a scale each, (h, w)
 
@@ -132,17 +135,22 @@ def load(path: Path) -> Bundle:
     teacher = build_teacher(manifest.pdn, manifest.channels)
     _load_into(teacher, path, manifest.teacher)
     detectors: dict[str, Detector] = {}
+    axes: dict[str, Axes] = {}
     for scale in manifest.scales:
         student = pdn(manifest.pdn, 2 * manifest.channels)
         decoder = autoencoder(manifest.channels)
         _load_into(student, path, scale.student)
         _load_into(decoder, path, scale.autoencoder)
         detectors[scale.name] = Detector(teacher, student, decoder).eval().requires_grad_(False)
+        if scale.axes is not None:
+            axes[scale.name] = Axes(manifest.channels)
+            _load_into(axes[scale.name], path, scale.axes)
     return Bundle(
         path=path,
         manifest=manifest,
         sha256=sha256(path / MANIFEST),
         detectors=detectors,
+        axes=axes,
         reference=to_tensor(read_rgb(checked(path, manifest.reference.frame))),
         reference_maps=_read_maps(checked(path, manifest.reference.maps), list(detectors)),
     )

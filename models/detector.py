@@ -62,8 +62,30 @@ class Teacher(nn.Module):
         return (features - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)
 
 
-class Detector(nn.Module):
-    """Tiles of RGB in [0, 1], (N, 3, 256, 256), to ``Maps``.
+class Networks(nn.Module):
+    """Whatever makes tiles of RGB in [0, 1], (N, 3, 256, 256), into ``Maps``."""
+
+    norm: InputNorm
+
+    def forward(self, tiles: Tensor) -> Maps:
+        images = self.norm(tiles)
+        local, follows = self.against_teacher(images)
+        return Maps(local, self.against_autoencoder(images, follows))
+
+    def against_teacher(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the local map, (N, h, w) float32, and what of the student follows the autoencoder.
+
+        Images, (N, 3, H, W), are normalized by ``norm``; the second is (N, k, h, w).
+        """
+        raise NotImplementedError
+
+    def against_autoencoder(self, images: Tensor, follows: Tensor) -> Tensor:
+        """Give the global map of tiles, (N, 56, 56) float32."""
+        raise NotImplementedError
+
+
+class Detector(Networks):
+    """All channels of all networks: what is trained, and what every engine is held against.
 
     The student's first half of channels follows the teacher, its second the autoencoder
     (thesis 4.5). Networks are passed in; losses are training's.
@@ -76,13 +98,14 @@ class Detector(nn.Module):
         self.student = student
         self.autoencoder = autoencoder
 
-    def forward(self, tiles: Tensor) -> Maps:
-        images = self.norm(tiles)
-        follows_teacher, follows_autoencoder = self.student(images).float().chunk(2, dim=1)
-        return Maps(
-            local=(self.teacher(images) - follows_teacher).square().mean(dim=1),
-            globally=(self.autoencoder(images).float() - follows_autoencoder).square().mean(dim=1),
-        )
+    def against_teacher(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        follows_teacher, follows_autoencoder = self.student(images).chunk(2, dim=1)
+        local = (self.teacher(images) - follows_teacher.float()).square().mean(dim=1)
+        return local, follows_autoencoder
+
+    def against_autoencoder(self, images: Tensor, follows: Tensor) -> Tensor:
+        predicted: Tensor = self.autoencoder(images).float()
+        return (predicted - follows.float()).square().mean(dim=1)
 
 
 def build_teacher(size: PdnSize, channels: int = CHANNELS, *, padding: bool = False) -> Teacher:

@@ -7,14 +7,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from models.axes import ENERGY
 from models.bundle import Bundle
 from models.calibration import RawMaps
+from models.detector import Networks
 from models.errors import InputError
 from models.geometry import STRIDE
 from models.mode import Mode, mode_for
 from models.pixel_format import PixelFormat
 from models.pixels import RawFrame, to_rgb, upload
 from models.precision import TOLERANCE, Precision, autocast
+from models.reduced import Reduced
 from models.scope import Asks, Layout, Scope
 from models.tiling import laid, tile_maps
 
@@ -45,8 +48,8 @@ class Engine:
         self._precision = precision
         self._threads = threads
         self.mode = mode_for(bundle.detectors, scope.mode, bundle.path)
-        self._detectors = {
-            name: bundle.detectors[name].to(self.device).to(memory_format=torch.channels_last)
+        self._networks = {
+            name: self._of(name).to(self.device).to(memory_format=torch.channels_last)
             for name in self.mode.scales
         }
         self._look_through(scope)
@@ -65,6 +68,13 @@ class Engine:
         other = copy.copy(self)
         other._threads = threads
         return other
+
+    def _of(self, scale: str) -> Networks:
+        """Give a scale's networks: in bf16 without the channels that its maps do not need."""
+        detector, axes = self._bundle.detectors[scale], self._bundle.axes.get(scale)
+        if self._precision is Precision.FP32 or axes is None:
+            return detector
+        return Reduced(detector, axes)
 
     def _look_through(self, scope: Scope) -> None:
         self.scope = scope
@@ -97,17 +107,17 @@ class Engine:
     def _scales(self, rgb: Tensor) -> dict[str, RawMaps]:
         layout = self._layout(rgb.shape[-2], rgb.shape[-1])
         found: dict[str, RawMaps] = {}
-        if (detector := self._detectors.get("whole")) is not None:
-            maps = detector(laid(layout.whole.cut(rgb)))
+        if (networks := self._networks.get("whole")) is not None:
+            maps = networks(laid(layout.whole.cut(rgb)))
             local, globally = (layout.whole.join(m).cpu() for m in maps)
             found["whole"] = RawMaps(
                 local, globally, layout.whole.placement, ignored=layout.ignored_whole
             )
-        if (detector := self._detectors.get("tiles")) is not None:
+        if (networks := self._networks.get("tiles")) is not None:
             plan = layout.everything
             if self.mode is Mode.ADAPTIVE and self.scope.asks is not None:
                 plan = layout.plan(self.scope.asks(found["whole"], layout.base, layout.kept))
-            local, globally = tile_maps(detector, rgb, layout, plan)
+            local, globally = tile_maps(networks, rgb, layout, plan)
             found["tiles"] = RawMaps(
                 local.cpu(),
                 globally.cpu(),
@@ -152,7 +162,9 @@ class Engine:
             where = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
         stride = self.scope.tile_stride
         finer = "" if stride == STRIDE else f"-stride-{stride}"
+        reduced = any(isinstance(networks, Reduced) for networks in self._networks.values())
+        axes = f"-axes-{ENERGY}" if reduced else ""
         return (
             f"torch-{torch.__version__}/{self.device.type}/{where}"
-            f"/{self._precision}/threads-{self._threads}/tile{finer}"
+            f"/{self._precision}{axes}/threads-{self._threads}/tile{finer}"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from models.axes import Axes
 from models.bundle import (
     BundleWriter,
     Input,
@@ -30,6 +31,7 @@ class Trained:
 
     pdn: PdnSize
     detectors: Mapping[str, Detector]  # a scale each, in eval mode, on the CPU
+    axes: Mapping[str, Axes]  # of each scale's maps
     parts: GoodParts
     scope: Scope  # what of a frame was trained on
     teacher: JsonValue  # how it was made
@@ -47,6 +49,7 @@ def publish(trained: Trained, bundle: Path) -> Manifest:
                 name=name,  # type: ignore[arg-type]
                 student=writer.weights(f"{name}.student", detector.student, {}),
                 autoencoder=writer.weights(f"{name}.autoencoder", detector.autoencoder, {}),
+                axes=writer.weights(f"{name}.axes", trained.axes[name], {}),
             )
             for name, detector in trained.detectors.items()
         )

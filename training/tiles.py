@@ -67,6 +67,13 @@ class TrainingTiles:
             for tile in self.kept:
                 yield self.tile(image, tile)
 
+    def spread(self, most: int) -> Iterator[Tensor]:
+        """Yield so many tiles at most, spread evenly over the images and the places in them."""
+        every = len(self) * len(self.kept)
+        for number in range(count := min(most, every)):
+            image, tile = divmod(number * every // count, len(self.kept))
+            yield self.tile(image, self.kept[tile])
+
     def fill(self) -> None:
         """Hold what there is room for, before other processes take over."""
         for image in range(len(self)):

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.axes import Axes, AxesFinder
 from models.bundle import (
     Bundle,
     BundleWriter,
@@ -20,6 +21,7 @@ from models.bundle import (
 )
 from models.detector import Detector, InputNorm, Maps, Teacher, build_detector, build_teacher
 from models.engine import Engine
+from models.geometry import Whole
 from models.images import to_tensor
 from models.pdn import PdnSize
 
@@ -100,9 +102,16 @@ def bundle_of(detectors: Mapping[str, Detector], height: int, width: int) -> Bun
         manifest=manifest,
         sha256="0" * 64,
         detectors=dict(detectors),
+        axes={},
         reference=torch.zeros(3, height, width),
         reference_maps={},
     )
+
+
+def _axes(detector: Detector, rgb: Tensor) -> Axes:
+    finder = AxesFinder(detector)
+    finder.add(Whole(*rgb.shape[-2:]).cut(rgb))
+    return finder.axes()
 
 
 def write_bundle(
@@ -126,6 +135,7 @@ def write_bundle(
                 "name": name,
                 "student": writer.weights(f"{name}.student", detector.student, {}),
                 "autoencoder": writer.weights(f"{name}.autoencoder", detector.autoencoder, {}),
+                "axes": writer.weights(f"{name}.axes", _axes(detector, to_tensor(frame)), {}),
             }
             for name, detector in detectors.items()
         ]
