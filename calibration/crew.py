@@ -15,6 +15,7 @@ from calibration.looker import Looker
 from calibration.spill import Spill
 from calibration.spilled_maps import SpilledMaps, map_layout, record_size
 from models import bundle as bundles
+from models.backend import Backend
 from models.bundle import Bundle
 from models.engine import Engine
 from models.errors import InputError
@@ -34,6 +35,7 @@ class EnginePlan:
     precision: Precision
     threads: int
     scope: Scope
+    backend: Backend = Backend.TORCH
 
     def make(self) -> tuple[Bundle, Engine]:
         """Load the bundle, and make the engine; raises ``InputError`` as both do."""
@@ -44,6 +46,7 @@ class EnginePlan:
             precision=self.precision,
             threads=self.threads,
             scope=self.scope,
+            backend=self.backend,
         )
 
 

@@ -36,6 +36,7 @@ def engine_of(recipe: LoadedRecipe, threads: int | None = None) -> Engine:
         precision=recipe.calibration.precision,
         threads=threads or max(1, len(os.sched_getaffinity(0)) - 1),
         scope=recipe.scope,
+        backend=recipe.calibration.backend,
     )
     engine.verify()
     return engine

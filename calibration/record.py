@@ -11,6 +11,7 @@ from calibration.labelled import Prices
 from calibration.looker import Seen
 from calibration.tail import check_enough
 from calibration.thresholds import threshold_for
+from models.backend import Backend
 from models.bundle import Bundle
 from models.calibration import AskLevel, Calibration, KeptScores, ScaleRange
 from models.drift import DriftReference
@@ -27,6 +28,7 @@ class Choice:
     alpha: float
     device: str
     precision: Precision
+    backend: Backend = Backend.TORCH
     false_reject_rate: float | None = None  # None: the lowest that the parts support
     ignore_mask: str | None = None  # ``models.polygons.mask_sha256`` of what is not inspected
     tile_share: float = 0.1  # of good parts' tiles, that mode adaptive may ask for
@@ -77,6 +79,7 @@ def record(
         engine=engine.fingerprint,
         device=choice.device,
         precision=choice.precision,
+        backend=choice.backend,
         alpha=choice.alpha,
         region_of_interest=engine.scope.region,
         mode=engine.mode,

@@ -57,6 +57,7 @@ class Bench:
                 precision=self.recipe.calibration.precision,
                 threads=key[1],
                 scope=self.recipe.scope,
+                backend=self.recipe.calibration.backend,
             )
             engine.verify()
             self._engines[key] = engine

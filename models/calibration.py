@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from models.backend import Backend
 from models.drift import DriftReference
 from models.geometry import STRIDE, Box, Placement, TileStride
 from models.mode import Mode
@@ -90,6 +91,7 @@ class Calibration(Record):
     engine: str  # fingerprint of the engine that made the maps
     device: str  # "cpu" or "cuda": what the daemon runs on, chosen here
     precision: Precision
+    backend: Backend = Backend.TORCH
     alpha: float = Field(ge=0, le=1)  # weight of the local map (eq. 4.12)
     region_of_interest: Box | None = None
     mode: Mode | None = None  # None: what the bundle's scales say

@@ -72,6 +72,10 @@ class Networks(nn.Module):
         local, follows = self.against_teacher(images)
         return Maps(local, self.against_autoencoder(images, follows))
 
+    def on_threads(self, threads: int) -> "Networks":
+        """Give these networks on so many threads, where they and not torch decide it."""
+        return self
+
     def against_teacher(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Give the local map, (N, h, w) float32, and what of the student follows the autoencoder.
 

@@ -3,17 +3,20 @@
 import copy
 import platform
 from dataclasses import replace
+from importlib.metadata import version
 
 import torch
 from torch import Tensor
 
 from models.axes import ENERGY
+from models.backend import Backend, check_backend
 from models.bundle import Bundle
 from models.calibration import RawMaps
 from models.detector import Networks
 from models.errors import InputError
 from models.geometry import STRIDE
 from models.mode import Mode, mode_for
+from models.openvino_networks import OpenVinoNetworks
 from models.pixel_format import PixelFormat
 from models.pixels import RawFrame, to_rgb, upload
 from models.precision import TOLERANCE, Precision, autocast
@@ -38,6 +41,7 @@ class Engine:
         precision: Precision = Precision.FP32,
         threads: int = 1,
         scope: Scope | None = None,
+        backend: Backend = Backend.TORCH,
     ) -> None:
         scope = scope or Scope()
         scope.check(bundle.manifest.input.height, bundle.manifest.input.width)
@@ -47,6 +51,8 @@ class Engine:
         self.device = torch.device(device)
         self._precision = precision
         self._threads = threads
+        check_backend(backend, self.device.type)
+        self._backend = backend
         self.mode = mode_for(bundle.detectors, scope.mode, bundle.path)
         self._networks = {
             name: self._of(name).to(self.device).to(memory_format=torch.channels_last)
@@ -67,14 +73,18 @@ class Engine:
         """
         other = copy.copy(self)
         other._threads = threads
+        other._networks = {name: n.on_threads(threads) for name, n in self._networks.items()}
         return other
 
     def _of(self, scale: str) -> Networks:
         """Give a scale's networks: in bf16 without the channels that its maps do not need."""
-        detector, axes = self._bundle.detectors[scale], self._bundle.axes.get(scale)
-        if self._precision is Precision.FP32 or axes is None:
-            return detector
-        return Reduced(detector, axes)
+        networks: Networks = self._bundle.detectors[scale]
+        axes = self._bundle.axes.get(scale)
+        if self._precision is Precision.BF16 and axes is not None:
+            networks = Reduced(self._bundle.detectors[scale], axes)
+        if self._backend is Backend.OPENVINO:
+            return OpenVinoNetworks(networks, self._precision, self._threads)
+        return networks
 
     def _look_through(self, scope: Scope) -> None:
         self.scope = scope
@@ -96,7 +106,7 @@ class Engine:
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         rgb = rgb.to(self.device)
-        bf16 = self._precision is Precision.BF16
+        bf16 = self._precision is Precision.BF16 and self._backend is Backend.TORCH
         with torch.inference_mode(), autocast(self.device.type, enabled=bf16):
             found = self._scales(rgb)
         return {
@@ -162,9 +172,9 @@ class Engine:
             where = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
         stride = self.scope.tile_stride
         finer = "" if stride == STRIDE else f"-stride-{stride}"
-        reduced = any(isinstance(networks, Reduced) for networks in self._networks.values())
-        axes = f"-axes-{ENERGY}" if reduced else ""
+        reduced = self._precision is Precision.BF16 and self._bundle.axes
+        axes = f"/axes-{ENERGY}" if reduced else ""
         return (
-            f"torch-{torch.__version__}/{self.device.type}/{where}"
+            f"{self._backend}-{version(self._backend)}/{self.device.type}/{where}"
             f"/{self._precision}{axes}/threads-{self._threads}/tile{finer}"
         )

@@ -90,6 +90,7 @@ def tiny_recipe(tiny_bundle: Path, good_parts: Path) -> Path:
     """A recipe beside ``tiny_bundle``, calibrated on what was held out; not to be changed."""
     path = tiny_bundle.with_name("recipe")
     given = ["--bundle", str(tiny_bundle), "--images", str(good_parts), "--threads", "1", "--yes"]
+    given += ["--backend", "torch"]
     assert calibrate(["run", str(path), *given]) == 0
     return path
 

@@ -15,10 +15,12 @@ from calibration.acceptance.judge import Judge
 from calibration.acceptance.page import write_page
 from calibration.acceptance.text import told
 from calibration.crew import CrewPlan, EnginePlan
+from calibration.fastest import fastest
 from calibration.looked import Measured
 from calibration.looker import Seen
 from calibration.measure import Measurement
 from calibration.next_version import NextVersion
+from calibration.record import Choice
 from calibration.rescore import rescore
 from calibration.running import RunningQuantiles
 from calibration.shown import FrameSource, Shown
@@ -70,9 +72,8 @@ def _measure(folder: Path, args: argparse.Namespace) -> int:
     )
     source = _source(args, asked)
     defects = FolderSource.defects(args.labelled) if args.labelled else ()
-    threads = THREADS if args.threads is None else args.threads
-    scope = Scope(recipe.mode, recipe.region_of_interest, asked.ignored, recipe.tile_stride)
-    plan = EnginePlan(asked.bundle, choice.device, choice.precision, threads, scope)
+    plan = _plan(args, asked, choice)
+    choice = replace(choice, backend=plan.backend)
     console = Console(stderr=True)
     crew = CrewPlan.of(plan, args.processes)
     bundle, engine = plan.make()
@@ -84,6 +85,19 @@ def _measure(folder: Path, args: argparse.Namespace) -> int:
         measured, accepted = _judge(measurement, defects, args)
         _report(args, measurement, measured, accepted)
     return _write(folder, recipe, measured.calibration, asked.files, args, accepted.answer)
+
+
+def _plan(args: argparse.Namespace, asked: NextVersion, choice: Choice) -> EnginePlan:
+    recipe = asked.recipe
+    threads = THREADS if args.threads is None else args.threads
+    scope = Scope(recipe.mode, recipe.region_of_interest, asked.ignored, recipe.tile_stride)
+    plan = EnginePlan(asked.bundle, choice.device, choice.precision, threads, scope)
+    if args.backend is not None:
+        return replace(plan, backend=args.backend)
+    plan, said = fastest(plan)
+    if said:
+        print(said)
+    return plan
 
 
 def _source(args: argparse.Namespace, asked: NextVersion) -> FrameSource:

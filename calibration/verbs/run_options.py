@@ -10,6 +10,7 @@ import torch
 from calibration.labelled import Prices
 from calibration.record import Choice
 from calibration.sources.options import add_source
+from models.backend import Backend
 from models.errors import InputError
 from models.geometry import STRIDE, TileStride
 from models.mode import Mode
@@ -154,6 +155,13 @@ def _add_look(add: argparse._ArgumentGroup) -> None:
         type=Precision,
         choices=list(Precision),
         help=f"what the daemon will compute in (default here: {PRECISION})",
+    )
+    add.add_argument(
+        "--backend",
+        type=Backend,
+        choices=list(Backend),
+        help="library that the daemon will compute by; openvino is an extra, for CPUs (default: the"
+        " fastest on the bundle's reference frame)",
     )
     add.add_argument(
         "--mode",

@@ -58,6 +58,7 @@ def make_judging(
             precision=recipe.calibration.precision,
             threads=threads,
             scope=recipe.scope,
+            backend=recipe.calibration.backend,
         )
         differs = (engine.on_threads(1) if beside else engine).verify()
         inspectors.append(Inspector(engine, recipe))

@@ -78,6 +78,7 @@ def make(folder: Path, deadline_ms: int) -> Path:
     run(Run(good, folder / "bundle", teacher, hold_out=0.5, train=train))
     given = ["--bundle", str(folder / "bundle"), "--images", str(good), "--threads", "1", "--yes"]
     given += ["--precision", "fp32", "--deadline-ms", str(deadline_ms), "--device", "cpu"]
+    given += ["--backend", "torch"]
     if calibrate(["run", str(folder / "recipe"), *given]):
         raise SystemExit("the recipe could not be calibrated")
     return folder / "recipe"

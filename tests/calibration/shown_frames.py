@@ -37,7 +37,7 @@ class ThinPlan(EnginePlan):
 
 
 def thin_plan(scope: Scope | None = None, size: tuple[int, int] = (SIZE, SIZE)) -> ThinPlan:
-    return ThinPlan(Path("in memory"), "cpu", Precision.FP32, 1, scope or Scope(), size)
+    return ThinPlan(Path("in memory"), "cpu", Precision.FP32, 1, scope or Scope(), size=size)
 
 
 def from_files(paths: Iterable[Path]) -> list[Shown]:

@@ -85,7 +85,18 @@ def adaptive_line(tmp_path_factory: pytest.TempPathFactory, both: Path, good_par
 
 
 def calibrate(recipe: Path, images: Path, *more: object) -> int:
-    given = ["run", recipe, "--images", images, "--threads", 1, "--yes", *more]
+    given = [
+        "run",
+        recipe,
+        "--images",
+        images,
+        "--threads",
+        1,
+        "--backend",
+        "torch",
+        "--yes",
+        *more,
+    ]
     return main([str(word) for word in given])
 
 

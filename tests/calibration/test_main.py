@@ -31,7 +31,18 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def calibrate(recipe: Path, images: Path, *more: object) -> int:
-    given = ["run", recipe, "--images", images, "--threads", 1, "--yes", *more]
+    given = [
+        "run",
+        recipe,
+        "--images",
+        images,
+        "--threads",
+        1,
+        "--backend",
+        "torch",
+        "--yes",
+        *more,
+    ]
     return main([str(word) for word in given])
 
 

@@ -15,20 +15,37 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from torch import Tensor
 
 from calibration.acceptance.answer import Acceptance, Answer
+from calibration.crew import EnginePlan
+from calibration.fastest import fastest
 from calibration.main import main
 from calibration.running import Running
 from calibration.sources.folder import FolderSource
+from daemon.inspection.inspectors import make_judging
+from daemon.settings import EngineSettings
 from daemon.simulator.parts import draw
 from models import recipe as recipes
 from models import recipe_store as store
+from models.backend import Backend, backends
+from models.calibration import RawMaps
+from models.engine import Engine
 from models.errors import InputError
+from models.images import read_rgb
+from models.pixel_format import PixelFormat
+from models.precision import Precision
+from models.recipe import LoadedRecipe
 from models.recipe_record import Recipe
+from models.scope import Scope
 from models.threshold import Method
 from tests.calibration.shown_frames import answering
 from tests.conftest import SIZE
 from tests.models.thin import write_bundle
+
+needs_openvino = pytest.mark.skipif(
+    Backend.OPENVINO not in backends("cpu"), reason="the extra effad[openvino] is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +79,19 @@ def really() -> None:
     """Ask for the real acceptance."""
 
 
+def judged_score(loaded: LoadedRecipe, line: Path) -> float:
+    """Give the score of the first good part, as the daemon sees it."""
+    inspector = make_judging(EngineSettings(threads=1), "nut", loaded).inspectors[0]
+    pixels = read_rgb(line / "good" / "0.png")
+    return loaded.fuse(inspector.engine.look(pixels, PixelFormat.RGB8)).score
+
+
 def paint(path: Path, seed: int) -> None:
     cv2.imwrite(str(path), draw(seed, size=SIZE).image[..., ::-1])
 
 
 def calibrate(recipe: Path, line: Path, *more: object, yes: bool = True) -> int:
-    given = ["--images", line / "good", "--threads", 1, *more]
+    given = ["--images", line / "good", "--threads", 1, "--backend", "torch", *more]
     return main(["run", str(recipe), *map(str, given), *(["--yes"] if yes else [])])
 
 
@@ -156,6 +180,35 @@ def test_defects_shown_as_well_are_told_of(
     assert found.reached is not None
     assert found.reached.defects == 1
     assert "defects are found" in capsys.readouterr().out
+
+
+@needs_openvino
+def test_a_recipe_names_the_backend_that_judges(recipe: Path, line: Path) -> None:
+    assert calibrate(recipe, line, "--backend", "openvino") == 0
+    loaded = recipes.load(recipe)
+    assert loaded.calibration.backend is Backend.OPENVINO
+    assert loaded.calibration.engine.startswith("openvino-")
+    judging = make_judging(EngineSettings(threads=1), "nut", loaded)
+    assert judging.engine == loaded.calibration.engine, "the daemon's is the one that was measured"
+    assert judged_score(loaded, line) in loaded.calibration.scores
+
+
+@needs_openvino
+def test_the_fastest_backend_is_measured(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each looks at no frame in turn, so that it must be taken."""
+    plan = EnginePlan(line / "bundle", "cpu", Precision.FP32, 1, Scope())
+    look_at = Engine.look_at
+    for idle in Backend:
+
+        def look(engine: Engine, rgb: Tensor, idle: Backend = idle) -> dict[str, RawMaps]:
+            return {} if engine.fingerprint.startswith(idle) else look_at(engine, rgb)
+
+        monkeypatch.setattr(Engine, "look_at", look)
+        taken, said = fastest(plan)
+        assert taken.backend is idle
+        assert said.endswith(f" ms: {idle} is taken")
+    monkeypatch.setattr("calibration.fastest.backends", lambda device: (Backend.TORCH,))
+    assert fastest(plan) == (plan, "")
 
 
 @pytest.mark.parametrize(

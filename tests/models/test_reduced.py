@@ -115,7 +115,7 @@ def test_an_engine_computes_along_them_in_bf16_alone(tmp_path: Path) -> None:
     exact = Engine(bundle)
     fast = Engine(bundle, precision=Precision.BF16)
     assert "axes" not in exact.fingerprint
-    assert "bf16-axes-" in fast.fingerprint
+    assert "/bf16/axes-" in fast.fingerprint
     seen: list[nn.Module] = []
     for networks in fast._networks.values():
         assert isinstance(networks, Reduced)

@@ -56,6 +56,8 @@ def viky_recipe(tmp_path_factory: pytest.TempPathFactory, teacher_file: Path) ->
         str(good),
         "--deadline-ms",
         "60000",
+        "--backend",
+        "torch",
     ]
     assert calibrate(["run", str(recipe), *arguments]) == 0
     return recipe

@@ -36,6 +36,7 @@ def test_the_line_is_fit_again_without_a_stop(
         endpoint = line.endpoint("control")
         given = ["run", recipe, "--daemon", endpoint, "--trigger", "--which", "all"]
         given += ["--frames", PARTS, "--yes", "--json", report]
+        given += ["--backend", "torch"]
         assert calibrate([str(word) for word in given]) == 0
         new = store.active(recipe)
         assert old is not None
@@ -48,6 +49,7 @@ def test_the_line_is_fit_again_without_a_stop(
         for name, value in scene.environ().items():
             monkeypatch.setenv(name, value)
         given = ["run", recipe, "--camera", tmp_path / "effad.toml", "--frames", PARTS, "--yes"]
+        given += ["--backend", "torch"]
         assert calibrate([str(word) for word in given]) == 0
     assert_accounted(log, line.verdicts, EXPECTED)
     assert [v.recipe_version for v in line.verdicts] == [old] * PARTS + [new]

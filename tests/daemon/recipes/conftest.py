@@ -20,6 +20,7 @@ def made_library(tmp_path_factory: pytest.TempPathFactory, good_parts: Path) -> 
     line = tmp_path_factory.mktemp("recipes")
     write_bundle(line / "bundle", draw(9, size=SIZE).image, ("whole",))
     given = ["--bundle", line / "bundle", "--images", good_parts, "--threads", 1, "--yes"]
+    given += ["--backend", "torch"]
     assert calibrate([str(word) for word in ["run", line / "library" / "nut", *given]]) == 0
     return line
 

@@ -1,0 +1,103 @@
+"""Networks compiled by OpenVINO, real ones, against torch's; skipped where the extra is missing."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from daemon.simulator.parts import draw
+from models import backend as backend_module
+from models import bundle as bundles
+from models.backend import Backend, backends, check_backend
+from models.bundle import Bundle
+from models.engine import Engine
+from models.errors import InputError
+from models.images import to_tensor
+from models.mode import Mode
+from models.precision import Precision, has_bf16
+from models.scope import Scope
+from tests.models.thin import write_bundle
+
+pytestmark = pytest.mark.skipif(
+    Backend.OPENVINO not in backends("cpu"), reason="the extra effad[openvino] is not installed"
+)
+HEIGHT, WIDTH = 300, 420
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    path = tmp_path_factory.mktemp("compiled") / "bundle"
+    write_bundle(path, draw(9, size=WIDTH).image[:HEIGHT])
+    return bundles.load(path)
+
+
+@pytest.mark.parametrize("stride", [224, 112])
+@pytest.mark.parametrize("precision", list(Precision))
+def test_maps_are_torchs(bundle: Bundle, precision: Precision, stride: int) -> None:
+    """Another frame than the reference; all scales, tiles that abut and that overlap."""
+    if precision is Precision.BF16 and not has_bf16():
+        pytest.skip("this processor computes no bf16")
+    rgb = to_tensor(draw(3, size=WIDTH).image[:HEIGHT])
+    scope = Scope(Mode.PYRAMID, tile_stride=stride)  # type: ignore[arg-type]
+    torchs = Engine(bundle, scope=scope).look_at(rgb)
+    engine = Engine(bundle, precision=precision, scope=scope, backend=Backend.OPENVINO)
+    found = engine.look_at(rgb)
+    tolerance = {Precision.FP32: 1e-3, Precision.BF16: 5e-2}[precision]
+    for name, wanted in torchs.items():
+        for its, fp32 in zip(found[name][:2], wanted[:2], strict=True):
+            assert its.dtype == torch.float32
+            torch.testing.assert_close(its, fp32, rtol=0, atol=tolerance * float(fp32.max()))
+    again = engine.look_at(rgb)
+    for name, raw in found.items():
+        assert torch.equal(raw.local, again[name].local)
+        assert torch.equal(raw.globally, again[name].globally)
+
+
+def test_it_verifies_and_names_itself(bundle: Bundle) -> None:
+    engine = Engine(bundle, backend=Backend.OPENVINO, threads=2)
+    assert engine.fingerprint.startswith("openvino-20")
+    assert "/threads-2/" in engine.fingerprint
+    assert engine.verify() < 1e-3
+    assert engine.on_threads(1).verify() < 1e-3
+    wrong = replace(
+        bundle,
+        reference_maps={
+            name: maps._replace(local=1.1 * maps.local)
+            for name, maps in bundle.reference_maps.items()
+        },
+    )
+    with pytest.raises(InputError, match=r"^engine openvino-[^\n]*differs[^\n]*is allowed"):
+        Engine(wrong, backend=Backend.OPENVINO).verify()
+
+
+def test_what_is_returned_is_not_written_over(bundle: Bundle) -> None:
+    engine = Engine(bundle, scope=Scope(Mode.WHOLE), backend=Backend.OPENVINO)
+    first = engine.look_at(bundle.reference)["whole"].local
+    before = first.clone()
+    other = engine.look_at(1 - bundle.reference)["whole"].local
+    assert not torch.equal(first, other)
+    assert torch.equal(first, before)
+
+
+def test_nothing_is_reported_to_anybody(tmp_path: Path) -> None:
+    """The library's own import sends usage data; in a process of its own, and a home of its own."""
+    code = (
+        "import sys; from models.openvino_networks import _openvino; _openvino();"
+        " assert sys.modules['openvino_telemetry'] is None; import openvino.tools.ovc.convert_impl"
+        " as c; assert 'stub' in c.tm.__name__"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_backend_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="backend openvino runs on cpu, not on cuda; take torch"):
+        check_backend(Backend.OPENVINO, "cuda")
+    monkeypatch.setattr(backend_module, "find_spec", lambda name: None)
+    assert backends("cpu") == (Backend.TORCH,)
+    with pytest.raises(InputError, match=r"not installed; install effad\[openvino\], or calibrate"):
+        check_backend(Backend.OPENVINO, "cpu")
