@@ -76,6 +76,9 @@ class Networks(nn.Module):
         """Give these networks on so many threads, where they and not torch decide it."""
         return self
 
+    def prepare(self, *, overlapping: bool) -> None:
+        """Do now what the first call would; ``overlapping``: for tiles closer than they abut."""
+
     def against_teacher(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Give the local map, (N, h, w) float32, and what of the student follows the autoencoder.
 

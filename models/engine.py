@@ -67,6 +67,11 @@ class Engine:
         other._look_through(replace(self.scope, asks=asks))
         return other
 
+    def prepare(self) -> None:
+        """Compile what looks at frames will need, so that the first does not wait for it."""
+        for name, networks in self._networks.items():
+            networks.prepare(overlapping=name == "tiles" and self.scope.tile_stride != STRIDE)
+
     def on_threads(self, threads: int) -> "Engine":
         """Give this engine on other threads, with the same networks and layouts: to try it beside
         others that are at work.

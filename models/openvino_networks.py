@@ -32,9 +32,17 @@ class OpenVinoNetworks(Networks):
         self._networks = networks
         self._precision = precision
         self._threads = threads
+        self._on_threads = {threads: self}
 
     def on_threads(self, threads: int) -> "OpenVinoNetworks":
-        return OpenVinoNetworks(self._networks, self._precision, threads)
+        if threads not in self._on_threads:
+            other = OpenVinoNetworks(self._networks, self._precision, threads)
+            other._on_threads = self._on_threads
+            self._on_threads[threads] = other
+        return self._on_threads[threads]
+
+    def prepare(self, *, overlapping: bool) -> None:
+        _ = (self._teacher, self._autoencoder) if overlapping else self._whole
 
     def forward(self, tiles: Tensor) -> Maps:
         found = [Maps(*self._whole(tile[None])) for tile in tiles]

@@ -60,6 +60,7 @@ def make_judging(
             scope=recipe.scope,
             backend=recipe.calibration.backend,
         )
+        engine.prepare()
         differs = (engine.on_threads(1) if beside else engine).verify()
         inspectors.append(Inspector(engine, recipe))
         if worker == 0:

@@ -17,6 +17,7 @@ from models.engine import Engine
 from models.errors import InputError
 from models.images import to_tensor
 from models.mode import Mode
+from models.openvino_networks import OpenVinoNetworks
 from models.precision import Precision, has_bf16
 from models.scope import Scope
 from tests.models.thin import write_bundle
@@ -71,6 +72,24 @@ def test_it_verifies_and_names_itself(bundle: Bundle) -> None:
     )
     with pytest.raises(InputError, match=r"^engine openvino-[^\n]*differs[^\n]*is allowed"):
         Engine(wrong, backend=Backend.OPENVINO).verify()
+
+
+@pytest.mark.parametrize("stride", [224, 112])
+def test_a_first_look_waits_for_no_compiler(
+    bundle: Bundle, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = Scope(Mode.TILES, tile_stride=stride)  # type: ignore[arg-type]
+    engine = Engine(bundle, scope=scope, backend=Backend.OPENVINO)
+    engine.prepare()
+
+    def late(*_: object) -> None:
+        raise AssertionError("compiled at a look")
+
+    monkeypatch.setattr(OpenVinoNetworks, "_compiled", late)
+    engine.look_at(bundle.reference)
+    engine.on_threads(1).look_at(bundle.reference)
+    with pytest.raises(AssertionError, match="compiled at a look"):
+        engine.on_threads(2).look_at(bundle.reference)
 
 
 def test_what_is_returned_is_not_written_over(bundle: Bundle) -> None:
