@@ -179,7 +179,10 @@ class Engine:
         finer = "" if stride == STRIDE else f"-stride-{stride}"
         reduced = self._precision is Precision.BF16 and self._bundle.axes
         axes = f"/axes-{ENERGY}" if reduced else ""
+        # torch's own version names its CUDA as well, and what it is built for decides bits.
+        torchs = self._backend is Backend.TORCH
+        library = torch.__version__ if torchs else version(self._backend)
         return (
-            f"{self._backend}-{version(self._backend)}/{self.device.type}/{where}"
+            f"{self._backend}-{library}/{self.device.type}/{where}"
             f"/{self._precision}{axes}/threads-{self._threads}/tile{finer}"
         )
