@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from models.detector import Detector, Maps
+from models.detector import Detector
 
 
 class TeacherAgainstAutoencoder(Detector):
@@ -11,14 +11,10 @@ class TeacherAgainstAutoencoder(Detector):
     What coeff_stae = 0 leaves: the student's second half was never trained then.
     """
 
-    def forward(self, tiles: Tensor) -> Maps:
-        images = self.norm(tiles)
+    def against_teacher(self, images: Tensor) -> tuple[Tensor, Tensor]:
         teacher = self.teacher(images)
         follows_teacher, _ = self.student(images).float().chunk(2, dim=1)
-        return Maps(
-            local=(teacher - follows_teacher).square().mean(dim=1),
-            globally=(teacher - self.autoencoder(images).float()).square().mean(dim=1),
-        )
+        return (teacher - follows_teacher).square().mean(dim=1), teacher
 
 
 def against_teacher(detector: Detector) -> Detector:

@@ -98,7 +98,9 @@ def look_at_test(
     truths = read_truths(data.test, partial(told, "reading", len(data.test)))
     if choice.global_map == "teacher-autoencoder":
         bundle = replace(
-            bundle, detectors={n: against_teacher(d) for n, d in bundle.detectors.items()}
+            bundle,
+            detectors={n: against_teacher(d) for n, d in bundle.detectors.items()},
+            axes={},  # they are of the student's difference
         )
     scope = Scope(choice.mode) if choice.recipe is None else choice.recipe.scope
     engine = Engine(

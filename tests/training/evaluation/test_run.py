@@ -17,7 +17,7 @@ from models import bundle as bundles
 from models import recipe as recipes
 from models.engine import Engine
 from models.images import read_rgb, to_tensor
-from models.precision import Precision
+from models.precision import Precision, has_bf16
 from models.quantiles import quantile
 from models.threshold import threshold
 from training.data.good import GoodParts
@@ -168,6 +168,14 @@ def test_the_teacher_can_stand_against_the_autoencoder(
     told = next(i for i in found.images if i.image == "test/good/020.png")
     score = (float(apart.max()) - q_a) * 0.1 / (q_b - q_a)
     assert told.scores["global"] == pytest.approx(score, rel=1e-4)
+    if has_bf16():  # where the bundle's axes, which are of the student, must not be used
+        rough = evaluate(
+            tiny_bundle, drawn_data, tmp_path / "b.html", *given, "--precision", "bf16"
+        )
+        q_a, q_b = rough.normal.ranges["whole"]["global"]
+        told = next(i for i in rough.images if i.image == "test/good/020.png")
+        score = (float(apart.max()) - q_a) * 0.1 / (q_b - q_a)
+        assert told.scores["global"] == pytest.approx(score, rel=0.05)
 
 
 def test_what_is_wrong_with_the_data_is_told_before_the_minutes_of_looking(
