@@ -40,7 +40,11 @@ class EnginePlan:
     def make(self) -> tuple[Bundle, Engine]:
         """Load the bundle, and make the engine; raises ``InputError`` as both do."""
         bundle = bundles.load(self.bundle)
-        return bundle, Engine(
+        return bundle, self.engine(bundle)
+
+    def engine(self, bundle: Bundle) -> Engine:
+        """Make the engine of a bundle that has been loaded."""
+        return Engine(
             bundle,
             device=self.device,
             precision=self.precision,

@@ -6,28 +6,29 @@ from dataclasses import replace
 
 from calibration.crew import EnginePlan
 from models.backend import Backend, backends
+from models.bundle import Bundle
+from models.engine import Engine
 
 _LOOKS = 3  # after one that compiles and warms up
 
 
-def fastest(plan: EnginePlan) -> tuple[EnginePlan, str]:
-    """Give the plan with the fastest backend, and what was measured, in words.
+def fastest(plan: EnginePlan, bundle: Bundle) -> tuple[Backend, Engine, str]:
+    """Give the fastest backend with its engine, and what was measured, in words.
 
     Backends take turns; the median of a few looks counts. No words where there is but one. Raises
-    ``InputError`` as ``EnginePlan.make``.
+    ``InputError`` as ``EnginePlan.engine``.
     """
-    choices = backends(plan.device)
-    if len(choices) == 1:
-        return replace(plan, backend=choices[0]), ""
-    made = {backend: replace(plan, backend=backend).make() for backend in choices}
-    times: dict[Backend, list[float]] = {backend: [] for backend in choices}
+    engines = {b: replace(plan, backend=b).engine(bundle) for b in backends(plan.device)}
+    if len(engines) == 1:
+        return *engines.popitem(), ""
+    times: dict[Backend, list[float]] = {backend: [] for backend in engines}
     for look in range(1 + _LOOKS):
-        for backend, (bundle, engine) in made.items():
+        for backend, engine in engines.items():
             began = time.perf_counter()
             engine.look_at(bundle.reference)
             if look:
                 times[backend].append(time.perf_counter() - began)
     found = {backend: statistics.median(took) for backend, took in times.items()}
-    taken = min(choices, key=lambda backend: found[backend])
+    taken = min(found, key=found.__getitem__)
     each = ", ".join(f"{backend} {1000 * seconds:.0f} ms" for backend, seconds in found.items())
-    return replace(plan, backend=taken), f"a frame takes {each}: {taken} is taken"
+    return taken, engines[taken], f"a frame takes {each}: {taken} is taken"

@@ -30,14 +30,8 @@ def engine_of(recipe: LoadedRecipe, threads: int | None = None) -> Engine:
 
     Raises ``InputError`` if its device is missing, or it differs by more than its tolerance.
     """
-    engine = Engine(
-        recipe.bundle,
-        device=device_of("auto", recipe),
-        precision=recipe.calibration.precision,
-        threads=threads or max(1, len(os.sched_getaffinity(0)) - 1),
-        scope=recipe.scope,
-        backend=recipe.calibration.backend,
-    )
+    cores = len(os.sched_getaffinity(0))
+    engine = recipe.engine(device_of("auto", recipe), threads or max(1, cores - 1))
     engine.verify()
     return engine
 

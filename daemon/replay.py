@@ -51,14 +51,7 @@ class Bench:
         """Give an engine with the recorded one's fingerprint, if this machine can have it."""
         key = (self._device(recorded), self._threads(recorded))
         if key not in self._engines:
-            engine = Engine(
-                self.recipe.bundle,
-                device=key[0],
-                precision=self.recipe.calibration.precision,
-                threads=key[1],
-                scope=self.recipe.scope,
-                backend=self.recipe.calibration.backend,
-            )
+            engine = self.recipe.engine(*key)
             engine.verify()
             self._engines[key] = engine
         return self._engines[key]

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import torch
 from torch import Tensor
 
-from models.axes import ENERGY
+from models.axes import ENERGY, Axes
 from models.backend import Backend, check_backend
 from models.bundle import Bundle
 from models.calibration import RawMaps
@@ -83,13 +83,15 @@ class Engine:
 
     def _of(self, scale: str) -> Networks:
         """Give a scale's networks: in bf16 without the channels that its maps do not need."""
-        networks: Networks = self._bundle.detectors[scale]
-        axes = self._bundle.axes.get(scale)
-        if self._precision is Precision.BF16 and axes is not None:
-            networks = Reduced(self._bundle.detectors[scale], axes)
+        detector, axes = self._bundle.detectors[scale], self._axes(scale)
+        networks = detector if axes is None else Reduced(detector, axes)
         if self._backend is Backend.OPENVINO:
             return OpenVinoNetworks(networks, self._precision, self._threads)
         return networks
+
+    def _axes(self, scale: str) -> Axes | None:
+        """Give the axes along which a scale's channels are computed; None: all of them."""
+        return self._bundle.axes.get(scale) if self._precision is Precision.BF16 else None
 
     def _look_through(self, scope: Scope) -> None:
         self.scope = scope
@@ -177,7 +179,7 @@ class Engine:
             where = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
         stride = self.scope.tile_stride
         finer = "" if stride == STRIDE else f"-stride-{stride}"
-        reduced = self._precision is Precision.BF16 and self._bundle.axes
+        reduced = any(self._axes(scale) is not None for scale in self.mode.scales)
         axes = f"/axes-{ENERGY}" if reduced else ""
         # torch's own version names its CUDA as well, and what it is built for decides bits.
         torchs = self._backend is Backend.TORCH

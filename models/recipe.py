@@ -12,6 +12,7 @@ from models import recipe_store as store
 from models.adaptive import Asking
 from models.bundle import Bundle
 from models.calibration import AnomalyMap, Calibration, RawMaps, fuse
+from models.engine import Engine
 from models.errors import InputError
 from models.geometry import Box as Box
 from models.mode import Mode, mode_for
@@ -49,6 +50,20 @@ class LoadedRecipe:
             asks = Asking(whole, calibration.alpha, calibration.ask.level)
         recipe = self.recipe
         return Scope(self.mode, recipe.region_of_interest, self.ignored, recipe.tile_stride, asks)
+
+    def engine(self, device: str, threads: int) -> Engine:
+        """Give an engine as it was calibrated with, on a device and so many threads.
+
+        Raises ``InputError`` as ``Engine`` does.
+        """
+        return Engine(
+            self.bundle,
+            device=device,
+            precision=self.calibration.precision,
+            threads=threads,
+            scope=self.scope,
+            backend=self.calibration.backend,
+        )
 
     def fuse(self, maps: Mapping[str, RawMaps]) -> AnomalyMap:
         """Give the anomaly map of an engine's raw maps."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from calibration.main import main as calibrate
 from daemon.simulator.parts import draw
+from models.backend import Backend, backends
 from models.images import read_rgb
 from models.pdn import PdnSize, pdn
 from models.weights import write_weights
@@ -26,6 +27,10 @@ torch.set_num_threads(1)
 
 settings.register_profile("effad", deadline=None)  # a machine may be busy
 settings.load_profile("effad")
+
+needs_openvino = pytest.mark.skipif(
+    Backend.OPENVINO not in backends("cpu"), reason="the extra effad[openvino] is not installed"
+)
 
 SIZE = 128  # pixels, a side of the drawn parts
 #: As ``effad-train run --hold-out 0.5 --steps 1`` trains.

@@ -27,9 +27,11 @@ from calibration.shown import FrameSource, Shown
 from calibration.sources.folder import FolderSource
 from calibration.sources.options import source_of
 from calibration.verbs.run_options import THREADS, add_options, choice_of
+from models import bundle as bundles
 from models import recipe_store as store
-from models.bundle import MANIFEST, Manifest
+from models.bundle import MANIFEST, Bundle, Manifest
 from models.calibration import Calibration
+from models.engine import Engine
 from models.errors import InputError
 from models.polygons import mask_sha256
 from models.recipe import Recipe
@@ -72,11 +74,11 @@ def _measure(folder: Path, args: argparse.Namespace) -> int:
     )
     source = _source(args, asked)
     defects = FolderSource.defects(args.labelled) if args.labelled else ()
-    plan = _plan(args, asked, choice)
+    bundle = bundles.load(asked.bundle)
+    plan, engine = _engine(args, asked, choice, bundle)
     choice = replace(choice, backend=plan.backend)
     console = Console(stderr=True)
     crew = CrewPlan.of(plan, args.processes)
-    bundle, engine = plan.make()
     engine.verify()
     with Measurement(bundle, engine, choice, folder, crew) as measurement:
         _show(measurement, source, console)
@@ -87,17 +89,21 @@ def _measure(folder: Path, args: argparse.Namespace) -> int:
     return _write(folder, recipe, measured.calibration, asked.files, args, accepted.answer)
 
 
-def _plan(args: argparse.Namespace, asked: NextVersion, choice: Choice) -> EnginePlan:
+def _engine(
+    args: argparse.Namespace, asked: NextVersion, choice: Choice, bundle: Bundle
+) -> tuple[EnginePlan, Engine]:
+    """Make the engine with the backend that was asked for, or the fastest."""
     recipe = asked.recipe
     threads = THREADS if args.threads is None else args.threads
     scope = Scope(recipe.mode, recipe.region_of_interest, asked.ignored, recipe.tile_stride)
     plan = EnginePlan(asked.bundle, choice.device, choice.precision, threads, scope)
     if args.backend is not None:
-        return replace(plan, backend=args.backend)
-    plan, said = fastest(plan)
+        plan = replace(plan, backend=args.backend)
+        return plan, plan.engine(bundle)
+    backend, engine, said = fastest(plan, bundle)
     if said:
         print(said)
-    return plan
+    return replace(plan, backend=backend), engine
 
 
 def _source(args: argparse.Namespace, asked: NextVersion) -> FrameSource:

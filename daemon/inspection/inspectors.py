@@ -52,14 +52,7 @@ def make_judging(
     threads = max(1, settings.threads // settings.workers)
     inspectors = []
     for worker in range(settings.workers):
-        engine = Engine(
-            recipe.bundle,
-            device=device_of(settings.device, recipe),
-            precision=recipe.calibration.precision,
-            threads=threads,
-            scope=recipe.scope,
-            backend=recipe.calibration.backend,
-        )
+        engine = recipe.engine(device_of(settings.device, recipe), threads)
         engine.prepare()
         differs = (engine.on_threads(1) if beside else engine).verify()
         inspectors.append(Inspector(engine, recipe))

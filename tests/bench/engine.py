@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def frame_bundle(bundle: Bundle, megapixels: float) -> tuple[Bundle, Scope]:
 def subjects(bundle: Bundle, scope: Scope, threads: int) -> list[Subject]:
     """Give what takes turns: plain networks tile by tile, and effad's engines."""
     rgb = bundle.reference
-    (name,) = [scale for scale in bundle.detectors if scale == scope.mode]
+    name = str(scope.mode)
     detector, axes = bundle.detectors[name], bundle.axes.get(name)
     layout = scope.lay(*rgb.shape[-2:])
     tiles = layout.base.tiles if name == "tiles" else 1
@@ -106,14 +107,10 @@ def subjects(bundle: Bundle, scope: Scope, threads: int) -> list[Subject]:
             engine = Engine(
                 bundle, precision=precision, threads=threads, scope=scope, backend=backend
             )
-            look = _looks(engine, rgb)
             gflop = reduced if precision is Precision.BF16 else full
+            look = partial(engine.look_at, rgb)
             found.append(Subject(f"effad {backend} {precision}", look, gflop, precision))
     return found
-
-
-def _looks(engine: Engine, rgb: Tensor) -> Callable[[], object]:
-    return lambda: engine.look_at(rgb)
 
 
 def rates() -> Mapping[str, Callable[[], float]]:

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from calibration.main import main as calibrate
 from daemon.simulator.parts import Defect, draw
 from models import recipe as recipes
-from models.engine import Engine
 from models.images import read_rgb, to_tensor
 from models.mode import Mode
 from training.main import main as train
@@ -65,8 +64,7 @@ def _save(path: Path, image: NDArray[np.uint8]) -> None:
 def scores(recipe: Path, images: Path, threads: int) -> Iterator[Score]:
     """Inspect every test image by a recipe."""
     loaded = recipes.load(recipe)
-    precision = loaded.calibration.precision
-    engine = Engine(loaded.bundle, precision=precision, threads=threads, scope=loaded.scope)
+    engine = loaded.engine("cpu", threads)
     for path in sorted(images.iterdir()):
         kind, _, area = path.stem.split("-")
         maps = engine.look_at(to_tensor(read_rgb(path)))

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from calibration.acceptance.answer import Answer
-from calibration.main import main
 from daemon.simulator.parts import draw
 from models import recipe as recipes
 from models import recipe_store as store
@@ -21,6 +20,7 @@ from models.mode import Mode
 from models.pixel_format import PixelFormat
 from models.polygons import mask_sha256
 from models.records import sha256
+from tests.calibration.command import calibrate
 from tests.calibration.shown_frames import answering
 from tests.conftest import SIZE
 from tests.editing import edit, edit_calibration, edit_recipe
@@ -82,22 +82,6 @@ def adaptive_line(tmp_path_factory: pytest.TempPathFactory, both: Path, good_par
     words = ["--bundle", bundle, "--mode", "adaptive", "--ignore", draw_mask(line / "mask.png")]
     assert calibrate(line / "recipe", good_parts, *words) == 0
     return line
-
-
-def calibrate(recipe: Path, images: Path, *more: object) -> int:
-    given = [
-        "run",
-        recipe,
-        "--images",
-        images,
-        "--threads",
-        1,
-        "--backend",
-        "torch",
-        "--yes",
-        *more,
-    ]
-    return main([str(word) for word in given])
 
 
 def score(recipe: Path, frame: NDArray[np.uint8]) -> float:

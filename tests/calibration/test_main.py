@@ -12,7 +12,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from calibration.main import main
 from models import bundle as bundles
 from models import recipe as recipes
 from models.engine import Engine
@@ -21,6 +20,7 @@ from models.pixel_format import PixelFormat
 from models.quantiles import quantile
 from models.records import sha256
 from models.threshold import threshold
+from tests.calibration.command import calibrate
 from training.data.good import GoodParts
 
 
@@ -28,22 +28,6 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
-
-
-def calibrate(recipe: Path, images: Path, *more: object) -> int:
-    given = [
-        "run",
-        recipe,
-        "--images",
-        images,
-        "--threads",
-        1,
-        "--backend",
-        "torch",
-        "--yes",
-        *more,
-    ]
-    return main([str(word) for word in given])
 
 
 def refused(capsys: pytest.CaptureFixture[str], recipe: Path, images: Path, *more: object) -> str:

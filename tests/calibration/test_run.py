@@ -26,26 +26,23 @@ from calibration.sources.folder import FolderSource
 from daemon.inspection.inspectors import make_judging
 from daemon.settings import EngineSettings
 from daemon.simulator.parts import draw
+from models import bundle as bundles
 from models import recipe as recipes
 from models import recipe_store as store
-from models.backend import Backend, backends
+from models.backend import Backend
 from models.calibration import RawMaps
 from models.engine import Engine
 from models.errors import InputError
 from models.images import read_rgb
 from models.pixel_format import PixelFormat
 from models.precision import Precision
-from models.recipe import LoadedRecipe
 from models.recipe_record import Recipe
 from models.scope import Scope
 from models.threshold import Method
+from tests.calibration import command
 from tests.calibration.shown_frames import answering
-from tests.conftest import SIZE
+from tests.conftest import SIZE, needs_openvino
 from tests.models.thin import write_bundle
-
-needs_openvino = pytest.mark.skipif(
-    Backend.OPENVINO not in backends("cpu"), reason="the extra effad[openvino] is not installed"
-)
 
 
 @pytest.fixture(scope="module")
@@ -79,20 +76,12 @@ def really() -> None:
     """Ask for the real acceptance."""
 
 
-def judged_score(loaded: LoadedRecipe, line: Path) -> float:
-    """Give the score of the first good part, as the daemon sees it."""
-    inspector = make_judging(EngineSettings(threads=1), "nut", loaded).inspectors[0]
-    pixels = read_rgb(line / "good" / "0.png")
-    return loaded.fuse(inspector.engine.look(pixels, PixelFormat.RGB8)).score
-
-
 def paint(path: Path, seed: int) -> None:
     cv2.imwrite(str(path), draw(seed, size=SIZE).image[..., ::-1])
 
 
 def calibrate(recipe: Path, line: Path, *more: object, yes: bool = True) -> int:
-    given = ["--images", line / "good", "--threads", 1, "--backend", "torch", *more]
-    return main(["run", str(recipe), *map(str, given), *(["--yes"] if yes else [])])
+    return command.calibrate(recipe, line / "good", *more, yes=yes)
 
 
 def test_acceptance_is_told_and_written(
@@ -190,13 +179,15 @@ def test_a_recipe_names_the_backend_that_judges(recipe: Path, line: Path) -> Non
     assert loaded.calibration.engine.startswith("openvino-")
     judging = make_judging(EngineSettings(threads=1), "nut", loaded)
     assert judging.engine == loaded.calibration.engine, "the daemon's is the one that was measured"
-    assert judged_score(loaded, line) in loaded.calibration.scores
+    maps = judging.inspectors[0].engine.look(read_rgb(line / "good" / "0.png"), PixelFormat.RGB8)
+    assert loaded.fuse(maps).score in loaded.calibration.scores
 
 
 @needs_openvino
 def test_the_fastest_backend_is_measured(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each looks at no frame in turn, so that it must be taken."""
     plan = EnginePlan(line / "bundle", "cpu", Precision.FP32, 1, Scope())
+    bundle = bundles.load(plan.bundle)
     look_at = Engine.look_at
     for idle in Backend:
 
@@ -204,11 +195,13 @@ def test_the_fastest_backend_is_measured(line: Path, monkeypatch: pytest.MonkeyP
             return {} if engine.fingerprint.startswith(idle) else look_at(engine, rgb)
 
         monkeypatch.setattr(Engine, "look_at", look)
-        taken, said = fastest(plan)
-        assert taken.backend is idle
+        taken, engine, said = fastest(plan, bundle)
+        assert taken is idle
+        assert engine.fingerprint.startswith(idle)
         assert said.endswith(f" ms: {idle} is taken")
     monkeypatch.setattr("calibration.fastest.backends", lambda device: (Backend.TORCH,))
-    assert fastest(plan) == (plan, "")
+    taken, _, said = fastest(plan, bundle)
+    assert (taken, said) == (Backend.TORCH, "")
 
 
 @pytest.mark.parametrize(

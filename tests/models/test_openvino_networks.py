@@ -20,11 +20,10 @@ from models.mode import Mode
 from models.openvino_networks import OpenVinoNetworks
 from models.precision import Precision, has_bf16
 from models.scope import Scope
+from tests.conftest import needs_openvino
 from tests.models.thin import write_bundle
 
-pytestmark = pytest.mark.skipif(
-    Backend.OPENVINO not in backends("cpu"), reason="the extra effad[openvino] is not installed"
-)
+pytestmark = needs_openvino
 HEIGHT, WIDTH = 300, 420
 
 
