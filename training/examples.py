@@ -1,6 +1,7 @@
 """What a step looks at: tiles of good parts, changed at random by seed and number alone."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -8,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
+from training.ahead import ahead
 from training.augment import TURNS, augment, turned
 from training.natural import NaturalTiles
 from training.settings import TrainSettings
@@ -17,8 +18,8 @@ from training.synthetic.anomaly import Window, cells, windows
 from training.synthetic.injection import Injection
 from training.tiles import TrainingTiles
 
-#: Processes that make examples ahead of an accelerator.
-WORKERS = 4
+#: That make examples ahead of an accelerator.
+THREADS = 4
 #: Tiles that a held-out loss is over.
 HELD_OUT = 8
 
@@ -34,7 +35,7 @@ class Example(NamedTuple):
     natural: Tensor | None = None  # an image that shows no part
 
 
-class Examples(Dataset[Example]):
+class Examples:
     """Example ``n`` of a run, the same whoever asks, and in whatever order.
 
     Each image comes once an epoch, with a random one of its tiles. What feeds a loss that is off
@@ -79,19 +80,17 @@ class Examples(Dataset[Example]):
             return ([self[n] for n in numbers] for numbers in self._numbers(start, stop))
         return self.ahead(start, stop)
 
-    def ahead(
-        self, start: int, stop: int, *, workers: int = WORKERS, pinned: bool = True
-    ) -> Iterator[Sequence[Example]]:
-        """Let other processes make them ahead, in pinned memory: for an accelerator."""
+    def ahead(self, start: int, stop: int, *, pinned: bool = True) -> Iterator[Sequence[Example]]:
+        """Let threads make them ahead, in pinned memory: for an accelerator."""
         self._tiles.fill()
-        yield from DataLoader(
-            self,
-            batch_sampler=self._numbers(start, stop),
-            num_workers=workers,
-            collate_fn=list,
-            pin_memory=pinned,
-            multiprocessing_context="fork",  # shares the tiles in memory
-        )
+        numbers = self._numbers(start, stop)
+
+        def make(step: int) -> list[Example]:
+            made = [self[n] for n in numbers[step]]
+            return [_pinned(example) for example in made] if pinned else made
+
+        with closing(ahead(make, range(len(numbers)), threads=THREADS, depth=2 * THREADS)) as steps:
+            yield from steps
 
     def _numbers(self, start: int, stop: int) -> list[list[int]]:
         size = self._settings.batch
@@ -117,3 +116,14 @@ def held_out_examples(tiles: TrainingTiles) -> list[Example]:
         clean = tiles.tile(image, tile)
         found.append(Example((-1 - image, tile, 0), clean, clean))
     return found
+
+
+def _pinned(example: Example) -> Example:
+    """Move the images where a device copies from without waiting."""
+    natural = example.natural
+    return example._replace(
+        clean=example.clean.pin_memory(),
+        augmented=example.augmented.pin_memory(),
+        anomalous=tuple(w._replace(pixels=w.pixels.pin_memory()) for w in example.anomalous),
+        natural=None if natural is None else natural.pin_memory(),
+    )

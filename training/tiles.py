@@ -75,7 +75,7 @@ class TrainingTiles:
             yield self.tile(image, self.kept[tile])
 
     def fill(self) -> None:
-        """Hold what there is room for, before other processes take over."""
+        """Hold what there is room for, before several threads ask for it."""
         for image in range(len(self)):
             self.tile(image, self.kept[0])
 

@@ -102,12 +102,12 @@ def test_synthetic_anomalies_change_nothing_else(paths: list[Path]) -> None:
     assert share == pytest.approx(0.4, abs=0.1)
 
 
-def test_other_processes_make_the_same_examples(paths: list[Path]) -> None:
+def test_threads_make_the_same_examples(paths: list[Path]) -> None:
     """As ahead of an accelerator, but for the pinning of memory, which needs one."""
     settings = TrainSettings(batch=2, coeff_cdo=1.0)
     examples = Examples(TrainingTiles(paths, Whole(270, 500)), settings)
     here = list(examples.batches(3, 7, torch.device("cpu")))
-    there = list(examples.ahead(3, 7, workers=1, pinned=False))
+    there = list(examples.ahead(3, 7, pinned=False))
     assert [len(batch) for batch in there] == [2, 2, 2, 2]
     for one, other in zip(here, there, strict=True):
         for a, b in zip(one, other, strict=True):

@@ -17,7 +17,7 @@ from training.checkpoint import Checkpoint
 from training.device import fitting
 from training.distillation.comparison import Comparison
 from training.distillation.kept import Window
-from training.distillation.loader import ahead
+from training.ahead import ahead
 from training.distillation.ranks import Ranks
 from training.distillation.settings import DistillSettings
 from training.distillation.targets import WHOLE, Batch, Source, Targets, Wanted

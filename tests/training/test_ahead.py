@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from training.distillation.loader import ahead
+from training.ahead import ahead
 
 
 def test_results_come_in_order_whoever_is_first() -> None:
