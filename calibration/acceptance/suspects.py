@@ -1,33 +1,38 @@
 """Frames that stand out among those shown: perhaps not of good parts.
 
-A good frame's score is a maximum over its cells, so that scores have the tail of extremes. Their
-logarithms are taken to be Gumbel, as those of the heaviest of such tails are (Frechet's), which is
-the careful choice: fewer good frames are named. The frames held out at training, good ones, say how
-long the tail of this product is at least. A set of good frames names any with probability
-``limits.SET`` (Bonferroni). Where some are named, Benjamini and Hochberg's step-up procedure (J. R.
-Statist. Soc. B 57, 1995) tells how many: of several each may stand out by less than one alone, and
-on average no more than a share ``limits.FALSE`` of them is good.
+Each map's highest cell is told by the ranges of the frames held out at training, so that defects
+among the frames shown, which widen their own ranges, do not hide each other. The logarithms of
+these scores, maxima over cells, are taken to be Gumbel, as those of the heaviest tails of extremes
+are (Frechet's), which is the careful choice: fewer good frames are named. The held-out frames, good
+ones, say how long the tail of this product is at least.
 
-Gross defects widen the normal range itself until no score stands out. They are told by their maps
-before that range: a cell far above every cell of the held-out frames.
+A set of good frames names any with probability ``limits.SET``: if one frame stands out alone
+(Bonferroni), or if more score above all held-out ones than chance lets (Fisher's exact test). Then
+Benjamini and Hochberg's step-up procedure (J. R. Statist. Soc. B 57, 1995) tells how many: of
+several each may stand out by less than one alone, and on average no more than a share
+``limits.FALSE`` of them is good.
+
+Gross defects are told by one cell far above every cell of the held-out frames.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from calibration.acceptance.answer import Suspect
 from calibration.acceptance.limits import FALSE, FEWEST, GROSS, SET
 from calibration.looked import FrameLook
 from models.bundle import TrainingReference
-from models.calibration import AT_HIGH, LOW
+from models.calibration import AT_HIGH, HIGH, LOW
 
 _Floats = NDArray[np.float64]
 #: Of a standard Gumbel distribution: median, upper quartile, median distance from the median.
 _MEDIAN, _UPPER, _MAD = 0.3665129206, 1.2458993237, 0.7670492513
 #: Scales below this are not believed in: all frames would score the same.
 _LEAST = 0.01
+_TINY = 1e-30
 
 
 def find_suspects(frames: Sequence[FrameLook], reference: TrainingReference) -> list[Suspect]:
@@ -38,9 +43,11 @@ def find_suspects(frames: Sequence[FrameLook], reference: TrainingReference) -> 
     """
     if len(frames) < FEWEST:
         return []
-    held_out = max((reference.scores[scale] for scale in frames[0].levels), key=max)
-    chances = score_chances([frame.score for frame in frames], held_out)
-    told = {n: f"chance {chances[n]:.1g}" for n in standing_out(chances)}
+    told: dict[int, str] = {}
+    for scale in frames[0].levels:
+        scores = normal_scores(frames, reference, scale)
+        held_out, level = reference.scores[scale], SET / len(frames[0].levels)
+        told |= {n: f"chance {p:.1g}" for n, p in standing_out(scores, held_out, level).items()}
     for n, times in gross(frames, reference).items():
         said = f"a cell {times:.1f} times as high as any at training"
         told[n] = f"{told[n]}; {said}" if n in told else said
@@ -56,44 +63,84 @@ def find_suspects(frames: Sequence[FrameLook], reference: TrainingReference) -> 
     ]
 
 
+def normal_scores(
+    frames: Sequence[FrameLook], reference: TrainingReference, scale: str
+) -> list[float]:
+    """Give each frame's highest cells of both maps by the held-out frames' ranges, at alpha 0.5."""
+    found = np.zeros(len(frames))
+    for which in ("local", "globally"):
+        low, high = (_quantile(reference, which, scale, p) for p in (LOW, HIGH))
+        rose = _rose(frames, reference, which, scale)
+        highest = np.array([getattr(f.levels[scale], which).maximum for f in frames]) / rose
+        found += 0.5 * AT_HIGH * (highest - low) / max(high - low, _TINY)
+    return [float(score) for score in found]
+
+
 def gross(frames: Sequence[FrameLook], reference: TrainingReference) -> dict[int, float]:
     """Give the frames with a cell ``limits.GROSS`` times as high as any of the held-out frames'.
 
-    With how many times, over their maps. Maps that rose as a whole, told by the median of the
-    frames' quantile 0.9, are brought down to training's first.
+    With how many times, over their maps.
     """
     found: dict[int, float] = {}
     for scale in frames[0].levels:
         for which in ("local", "globally"):
-            levels = [getattr(frame.levels[scale], which) for frame in frames]
-            normal = getattr(reference, which)[scale]
-            usual = normal[reference.probabilities.index(LOW)]
-            rose = max(float(np.median([level.q90 for level in levels])) / usual, 1.0)
-            for n, level in enumerate(levels):
-                times = level.maximum / (rose * normal[-1])
+            rose = _rose(frames, reference, which, scale)
+            highest = rose * getattr(reference, which)[scale][-1]
+            for n, frame in enumerate(frames):
+                times = getattr(frame.levels[scale], which).maximum / highest
                 if times > GROSS:
                     found[n] = max(times, found.get(n, 0.0))
     return found
 
 
-def score_chances(scores: Sequence[float], held_out: Sequence[float]) -> _Floats:
-    """Give the probability that a good frame scores as high as each.
+def _rose(
+    frames: Sequence[FrameLook], reference: TrainingReference, which: str, scale: str
+) -> float:
+    """Give how many times as high as at training a map is as a whole, at least 1."""
+    usual = float(np.median([getattr(f.levels[scale], which).q90 for f in frames]))
+    return max(usual / _quantile(reference, which, scale, LOW), 1.0)
 
-    1 for those no further above the others than the highest of the held-out frames is.
+
+def _quantile(reference: TrainingReference, which: str, scale: str, share: float) -> float:
+    quantiles: dict[str, tuple[float, ...]] = getattr(reference, which)
+    return quantiles[scale][reference.probabilities.index(share)]
+
+
+def standing_out(
+    scores: Sequence[float], held_out: Sequence[float], level: float
+) -> dict[int, float]:
+    """Give the places of scores that stand out, each with a good frame's chance of one as high.
+
+    None with probability 1 - ``level`` if all are of good frames.
     """
     above, normal = above_median(scores), above_median(held_out)
+    alone = alone_chances(above, normal)
+    if alone.min() > level / 2 / len(above) and chance_of_so_many(above, normal) > level / 2:
+        return {}
+    chances = tail(above / max(gumbel_scale(above), gumbel_scale(normal)))
+    order = np.argsort(chances, kind="stable")
+    allowed = FALSE * np.arange(1, len(chances) + 1) / len(chances)
+    met = np.flatnonzero(chances[order] <= allowed)
+    return {int(n): float(chances[n]) for n in order[: met[-1] + 1]} if len(met) else {}
+
+
+def alone_chances(above: _Floats, normal: _Floats) -> _Floats:
+    """Give the probability that a good frame is as far above the median as each.
+
+    1 for those no further than the highest of the held-out frames is.
+    """
     scale = max(gumbel_scale(above), largest_scale(normal))
     return np.where(above > normal.max(), tail(above / scale), 1.0)
 
 
-def standing_out(chances: _Floats) -> list[int]:
-    """Give the places of those that stand out by their chances."""
-    order = np.argsort(chances, kind="stable")
-    ranked = chances[order]
-    if ranked[0] > SET / len(chances):
-        return []
-    allowed = FALSE * np.arange(1, len(chances) + 1) / len(chances)
-    return [int(n) for n in order[: np.flatnonzero(ranked <= allowed)[-1] + 1]]
+def chance_of_so_many(above: _Floats, normal: _Floats) -> float:
+    """Give the probability that so many of good frames are above all the held-out ones.
+
+    Exact where both are draws of one distribution: that the highest of all are of this set.
+    """
+    count = int((above > normal.max()).sum())
+    together = len(above) + len(normal)
+    return float(stats.hypergeom.sf(count - 1, together, len(above), count)) if count else 1.0
 
 
 def above_median(scores: Sequence[float]) -> _Floats:

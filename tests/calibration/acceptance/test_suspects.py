@@ -12,11 +12,14 @@ from scipy import stats
 from calibration.acceptance.limits import FEWEST
 from calibration.acceptance.suspects import (
     above_median,
+    alone_chances,
+    chance_of_so_many,
     find_suspects,
     gross,
     gumbel_scale,
     largest_scale,
-    score_chances,
+    normal_scores,
+    standing_out,
     tail,
 )
 from calibration.looked import FrameLook, Levels, MapLevels
@@ -45,8 +48,11 @@ def reference(held_out: Sequence[float] = ()) -> TrainingReference:
 
 
 def looks(scores: Sequence[float]) -> list[FrameLook]:
+    """Frames that score so by the reference's ranges."""
     return [
-        FrameLook(f"{n}", f"{n:064x}", f"{n}", score, levels(), 0.5, 0.2, 0.1)
+        FrameLook(
+            f"{n}", f"{n:064x}", f"{n}", score, levels(0.3 + score, 0.2 + score), 0.5, 0.2, 0.1
+        )
         for n, score in enumerate(scores)
     ]
 
@@ -100,9 +106,55 @@ def test_what_held_out_frames_scored_is_no_suspect() -> None:
     assert named(scores) == ["45"]
     assert named(scores, good_scores(30, 2)) == ["45"]
     assert named(scores, [*good_scores(30, 2), 0.55]) == []
-    chances = score_chances([0.1] * 20 + [0.19, 0.21], [0.1] * 1000 + [0.2])
+    frames, held_out = (above_median(x) for x in ([0.1] * 20 + [0.19, 0.21], [0.1] * 999 + [0.2]))
+    chances = alone_chances(frames, held_out)
     assert chances[-2] == 1
     assert chances[-1] < 0.01
+
+
+def test_several_above_all_held_out_frames_are_named_where_none_alone_would_be() -> None:
+    """One odd good frame among those held out must not hide the defects of every changeover."""
+    good, held_out = good_scores(45, 1), [*good_scores(87, 2), 0.4]
+    for defects in ([0.45], [0.45, 0.46]):
+        assert named([*good, *defects], held_out) == []
+    found = named([*good, 0.45, 0.46, 0.47, 0.48, 0.35], held_out)
+    assert found[:5] == ["48", "47", "46", "45", "49"]
+    assert len(found) <= 6
+
+
+def test_the_chance_of_so_many_is_that_of_the_highest_all_being_new() -> None:
+    held_out = np.linspace(0, 1, 10)
+    assert chance_of_so_many(np.zeros(5), held_out) == 1
+    assert chance_of_so_many(np.array([0, 0, 0, 2, 3.0]), held_out) == pytest.approx(
+        5 / 15 * 4 / 14
+    )
+    drawn = np.random.default_rng(0).standard_normal((4000, 138))
+    rare = [chance_of_so_many(row[:50], row[50:]) <= 0.05 for row in drawn]
+    assert np.mean(rare) == pytest.approx(0.0457, abs=0.008)  # three or more
+
+
+def test_defects_do_not_hide_each_other_by_widening_the_range() -> None:
+    """The frames' own scores, by a range that the defects made, are not what is looked at."""
+    frames = [replace(one, score=0.1) for one in looks([*good_scores(45, 1), 0.9, 0.8, 0.7])]
+    assert {suspect.name for suspect in find_suspects(frames, reference())} >= {"45", "46", "47"}
+    scores = normal_scores(frames, reference(), "whole")
+    assert scores[-3:] == pytest.approx([0.9, 0.8, 0.7])
+
+
+def test_light_that_raised_all_maps_names_none() -> None:
+    good = good_scores(45, 1)
+    risen = [
+        replace(one, levels=levels(2 * (0.3 + score), 0.2 + score, q90=0.6))
+        for one, score in zip(looks(good), good, strict=True)
+    ]
+    assert normal_scores(risen, reference(), "whole") == pytest.approx(good)
+
+
+def test_sets_of_good_frames_stand_out_as_seldom_as_said() -> None:
+    counts = [
+        len(standing_out(good_scores(50, n), good_scores(88, 5000 + n), 0.1)) for n in range(400)
+    ]
+    assert np.mean(np.array(counts) > 0) < 0.13
 
 
 @pytest.mark.parametrize("scores", [[0.1] * 20, [0.0] * 20, [-0.05] * 20])
@@ -135,7 +187,8 @@ def test_gross_defects_are_told_by_their_cells_however_they_scored() -> None:
     frames[4] = replace(frames[4], levels=levels(globally=3.0))
     frames[5] = replace(frames[5], levels=levels(local=3.9))
     assert gross(frames, reference()) == {3: pytest.approx(5.0), 4: pytest.approx(6.0)}
-    assert {suspect.name for suspect in find_suspects(frames, reference())} == {"3", "4"}
+    told = {suspect.name: suspect.says for suspect in find_suspects(frames, reference())}
+    assert [n for n, says in told.items() if "times as high" in says] == ["3", "4"]
 
 
 def test_maps_that_rose_as_a_whole_are_no_gross_defects() -> None:
