@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.autoencoder import autoencoder
-from models.axes import Axes
 from models.detector import INPUT_MEAN, INPUT_STD, Detector, Maps, build_teacher
 from models.errors import InputError
 from models.geometry import CELLS, CENTRE, STEP, TILE, Cutting, Tiles, Whole
@@ -22,6 +21,7 @@ from models.mode import ScaleName as ScaleName
 from models.pdn import CHANNELS, PdnSize, pdn
 from models.pixel_format import PixelFormat
 from models.records import Record, sha256, sync
+from models.reduced import Reduced, reduced_like
 from models.weights import read_weights, write_weights
 
 MANIFEST = "manifest.json"
@@ -37,7 +37,7 @@ class ScaleEntry(Record):
     name: ScaleName
     student: HashedFile
     autoencoder: HashedFile
-    axes: HashedFile | None = None  # ``models.axes``; without it all channels are computed
+    reduced: HashedFile | None = None  # ``models.reduced``; without it all layers are whole
     weight: float = Field(default=1.0, gt=0)  # among the scales that are fused
 
 
@@ -112,7 +112,7 @@ class Bundle:
     manifest: Manifest
     sha256: str  # of the manifest, and through it of every file
     detectors: dict[str, Detector]  # a scale each, in eval mode, float32, on the CPU
-    axes: dict[str, Axes]  # a scale each that has them
+    reduced: dict[str, Reduced]  # a scale each that has it
     reference: Tensor  # (3, H, W) float32 in [0, 1]
     reference_maps: dict[str, Maps]  # a scale each, (h, w)
 
@@ -135,22 +135,21 @@ def load(path: Path) -> Bundle:
     teacher = build_teacher(manifest.pdn, manifest.channels)
     _load_into(teacher, path, manifest.teacher)
     detectors: dict[str, Detector] = {}
-    axes: dict[str, Axes] = {}
+    reduced: dict[str, Reduced] = {}
     for scale in manifest.scales:
         student = pdn(manifest.pdn, 2 * manifest.channels)
         decoder = autoencoder(manifest.channels)
         _load_into(student, path, scale.student)
         _load_into(decoder, path, scale.autoencoder)
         detectors[scale.name] = Detector(teacher, student, decoder).eval().requires_grad_(False)
-        if scale.axes is not None:
-            axes[scale.name] = Axes(manifest.channels)
-            _load_into(axes[scale.name], path, scale.axes)
+        if scale.reduced is not None:
+            reduced[scale.name] = _read_reduced(manifest.pdn, path, scale.reduced)
     return Bundle(
         path=path,
         manifest=manifest,
         sha256=sha256(path / MANIFEST),
         detectors=detectors,
-        axes=axes,
+        reduced=reduced,
         reference=to_tensor(read_rgb(checked(path, manifest.reference.frame))),
         reference_maps=_read_maps(checked(path, manifest.reference.maps), list(detectors)),
     )
@@ -182,6 +181,20 @@ def _load_into(net: nn.Module, folder: Path, file: HashedFile) -> None:
                 f" {wanted.get(key)}; train the bundle again with this effad"
             )
     net.load_state_dict(state)
+
+
+def _read_reduced(size: PdnSize, folder: Path, file: HashedFile) -> Reduced:
+    path = checked(folder, file)
+    state, _ = read_weights(path)
+    try:
+        found = reduced_like(size, state)
+        found.load_state_dict(state)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: does not hold the layers of a reduced detector; train the bundle again with"
+            " this effad"
+        ) from error
+    return found.eval().requires_grad_(False)
 
 
 def _read_maps(path: Path, scales: list[str]) -> dict[str, Maps]:

@@ -8,7 +8,6 @@ from importlib.metadata import version
 import torch
 from torch import Tensor
 
-from models.axes import ENERGY, Axes
 from models.backend import Backend, check_backend
 from models.bundle import Bundle
 from models.calibration import RawMaps
@@ -20,7 +19,6 @@ from models.openvino_networks import OpenVinoNetworks
 from models.pixel_format import PixelFormat
 from models.pixels import RawFrame, to_rgb, upload
 from models.precision import TOLERANCE, Precision, autocast
-from models.reduced import Reduced
 from models.scope import Asks, Layout, Scope
 from models.tiling import laid, tile_maps
 
@@ -82,16 +80,13 @@ class Engine:
         return other
 
     def _of(self, scale: str) -> Networks:
-        """Give a scale's networks: in bf16 without the channels that its maps do not need."""
-        detector, axes = self._bundle.detectors[scale], self._axes(scale)
-        networks = detector if axes is None else Reduced(detector, axes)
+        """Give a scale's networks: reduced, but for the reference."""
+        networks: Networks = self._bundle.detectors[scale]
+        if self._precision is not Precision.FP32:
+            networks = self._bundle.reduced.get(scale, networks)
         if self._backend is Backend.OPENVINO:
             return OpenVinoNetworks(networks, self._precision, self._threads)
         return networks
-
-    def _axes(self, scale: str) -> Axes | None:
-        """Give the axes along which a scale's channels are computed; None: all of them."""
-        return self._bundle.axes.get(scale) if self._precision is Precision.BF16 else None
 
     def _look_through(self, scope: Scope) -> None:
         self.scope = scope
@@ -179,12 +174,10 @@ class Engine:
             where = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
         stride = self.scope.tile_stride
         finer = "" if stride == STRIDE else f"-stride-{stride}"
-        reduced = any(self._axes(scale) is not None for scale in self.mode.scales)
-        axes = f"/axes-{ENERGY}" if reduced else ""
         # torch's own version names its CUDA as well, and what it is built for decides bits.
         torchs = self._backend is Backend.TORCH
         library = torch.__version__ if torchs else version(self._backend)
         return (
             f"{self._backend}-{library}/{self.device.type}/{where}"
-            f"/{self._precision}{axes}/threads-{self._threads}/tile{finer}"
+            f"/{self._precision}/threads-{self._threads}/tile{finer}"
         )

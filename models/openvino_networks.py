@@ -14,7 +14,7 @@ from models.detector import Maps, Networks
 from models.geometry import TILE
 from models.precision import Precision
 
-_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+_HINTS = {Precision.FP32: "f32", Precision.REDUCED: "f32", Precision.BF16: "bf16"}
 
 
 Compiled = Callable[..., list[Tensor]]

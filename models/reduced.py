@@ -1,39 +1,42 @@
-"""A detector that computes the channels along the first axes alone (``models.axes``)."""
+"""A detector whose layers keep what its maps need, as training made it (``training.reduction``).
+
+A trained network's features lie along few directions, and its layers can be told as products of
+thinner ones (Tucker decompositions; Kim et al., 2016). A cell of a map, the mean of a difference's
+squares over the channels, is a length, which no rotation changes: its last layers give the first
+principal axes (Pearson, 1901) of that difference alone. A fourth of the operations are left.
+"""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from models.axes import Axes, Turned
-from models.detector import Detector, Networks
+from models.autoencoder import autoencoder
+from models.detector import InputNorm, Networks
+from models.pdn import PdnSize, pdn
 
 
 class Reduced(Networks):
-    """A detector with last layers turned onto a map's axes.
+    """Thinner layers that give nearly the maps of a detector.
 
-    Teacher and student become one last layer over the features of both, which gives their
-    difference; the teacher's statistics are folded into it. Shares the layers before with the
-    detector. What the left out axes hold on average is made up for by a factor.
+    Teacher and student end in one layer over the features of both, ``difference``, into which the
+    teacher's statistics are folded; the sum of its squares is the local map. ``follows``, of the
+    student's features, and ``predicted``, of the autoencoder's, differ by the global map.
     """
 
-    def __init__(self, detector: Detector, axes: Axes) -> None:
+    def __init__(
+        self,
+        teacher: nn.Sequential,
+        student: nn.Sequential,
+        autoencoder: nn.Sequential,
+        difference: nn.Module,
+        follows: nn.Module,
+        predicted: nn.Module,
+    ) -> None:
         super().__init__()
-        self.norm = detector.norm
-        teacher, student, autoencoder = detector.teacher, detector.student, detector.autoencoder
-        if not isinstance(autoencoder, nn.Sequential):
-            raise TypeError("the autoencoder must be a sequence of layers that ends in one")
-        local, globally = axes.first("local"), axes.first("globally")
-        half = teacher.mean.numel()
-        its, follows = _last(teacher.net), _last(student)
-        self.teacher, self.student = teacher.net[:-1], student[:-1]
-        self.autoencoder = autoencoder[:-1]
-        self.difference = _layer(
-            torch.cat([its.weight / teacher.std.view(-1, 1, 1, 1), -follows.weight[:half]], dim=1),
-            (_bias(its) - teacher.mean) / teacher.std - _bias(follows)[:half],
-            local,
-        )
-        self.follows = _layer(follows.weight[half:], _bias(follows)[half:], globally)
-        last = _last(autoencoder)
-        self.predicted = _layer(last.weight, _bias(last), globally, last.padding)
+        self.norm = InputNorm()
+        self.teacher, self.student, self.autoencoder = teacher, student, autoencoder
+        self.difference, self.follows, self.predicted = difference, follows, predicted
 
     def against_teacher(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.student(images)
@@ -46,25 +49,43 @@ class Reduced(Networks):
         return (predicted - follows.float()).square().sum(dim=1)
 
 
-def _last(net: nn.Sequential) -> nn.Conv2d:
-    last = net[-1]
-    if not isinstance(last, nn.Conv2d):
-        raise TypeError(f"the last layer must be a convolution, not {type(last).__name__}")
-    return last
+def reduced_like(size: PdnSize, weights: Mapping[str, Tensor]) -> Reduced:
+    """Build a reduced detector of the layers that weights, by their names and shapes, are of.
+
+    Raises ``KeyError`` where a layer has none.
+    """
+    trunk, coder = pdn(size), autoencoder()
+
+    def net(of: str, like: nn.Sequential) -> nn.Sequential:
+        found = [
+            _layer(weights, f"{of}.{place}", layer) if isinstance(layer, nn.Conv2d) else layer
+            for place, layer in enumerate(like[:-1])
+        ]
+        if f"{of}.{len(found)}.weight" in weights:  # onto what the last layers read
+            found.append(_layer(weights, f"{of}.{len(found)}"))
+        return nn.Sequential(*found)
+
+    return Reduced(
+        teacher=net("teacher", trunk),
+        student=net("student", trunk),
+        autoencoder=net("autoencoder", coder),
+        difference=_layer(weights, "difference"),
+        follows=_layer(weights, "follows"),
+        predicted=_layer(weights, "predicted", coder[-1]),
+    )
 
 
-def _bias(layer: nn.Conv2d) -> Tensor:
-    return layer.weight.new_zeros(layer.out_channels) if layer.bias is None else layer.bias
-
-
-def _layer(
-    weight: Tensor, bias: Tensor, turned: Turned, padding: str | tuple[int, ...] = (0, 0)
-) -> nn.Conv2d:
-    """Give a layer of which the sum of squares is the mean of those of weight and bias."""
-    axes = turned.axes.to(weight) / (turned.share * len(bias)) ** 0.5
-    outputs, inputs, height, width = (turned.axes.shape[1], *weight.shape[1:])
-    layer = nn.Conv2d(inputs, outputs, (height, width), padding=padding)  # type: ignore[arg-type]
-    with torch.no_grad():
-        layer.weight.copy_(torch.einsum("ck,c...->k...", axes, weight))
-        layer.bias.copy_(axes.T @ bias)  # type: ignore[union-attr]
-    return layer.requires_grad_(False)
+def _layer(weights: Mapping[str, Tensor], name: str, like: nn.Module | None = None) -> nn.Module:
+    """Build one convolution, stepped and padded as another, or the thinner ones in its place."""
+    if f"{name}.weight" not in weights:
+        parts: list[nn.Module] = []
+        while f"{name}.{len(parts)}.weight" in weights:
+            parts.append(_layer(weights, f"{name}.{len(parts)}"))
+        if not parts:
+            raise KeyError(f"{name}.weight")
+        return nn.Sequential(*parts)
+    outputs, inputs, height, width = weights[f"{name}.weight"].shape
+    made = nn.Conv2d(inputs, outputs, (height, width), bias=f"{name}.bias" in weights)
+    if isinstance(like, nn.Conv2d):
+        made.stride, made.padding = like.stride, like.padding
+    return made

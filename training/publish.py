@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from models.axes import Axes
 from models.bundle import (
     BundleWriter,
+    HashedFile,
     Input,
     Manifest,
     Reference,
@@ -18,6 +18,7 @@ from models.bundle import (
 from models.detector import Detector, Maps
 from models.images import read_rgb, to_tensor
 from models.pdn import PdnSize
+from models.reduced import Reduced
 from models.scope import Scope
 from training.data.good import GoodParts, digest
 from training.look import look
@@ -31,12 +32,16 @@ class Trained:
 
     pdn: PdnSize
     detectors: Mapping[str, Detector]  # a scale each, in eval mode, on the CPU
-    axes: Mapping[str, Axes]  # of each scale's maps
+    reduced: Mapping[str, Reduced]  # a scale each of which the layers could be made thin
     parts: GoodParts
     scope: Scope  # what of a frame was trained on
     teacher: JsonValue  # how it was made
     provenance: Mapping[str, JsonValue]
     find_suspects: bool  # among the images trained on
+
+
+def _reduced(writer: BundleWriter, name: str, found: Reduced | None) -> HashedFile | None:
+    return None if found is None else writer.weights(f"{name}.reduced", found, {})
 
 
 def publish(trained: Trained, bundle: Path) -> Manifest:
@@ -49,7 +54,7 @@ def publish(trained: Trained, bundle: Path) -> Manifest:
                 name=name,  # type: ignore[arg-type]
                 student=writer.weights(f"{name}.student", detector.student, {}),
                 autoencoder=writer.weights(f"{name}.autoencoder", detector.autoencoder, {}),
-                axes=writer.weights(f"{name}.axes", trained.axes[name], {}),
+                reduced=_reduced(writer, name, trained.reduced.get(name)),
             )
             for name, detector in trained.detectors.items()
         )

@@ -11,15 +11,14 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
-from models.axes import Axes, AxesFinder
 from models.bundle import CUTTINGS, Manifest, ScaleName
 from models.detector import Detector, Teacher, build_detector, build_teacher
 from models.errors import InputError
 from models.geometry import Box
 from models.pdn import PdnSize
+from models.reduced import Reduced
 from models.region import kept_tiles, read_mask, within
 from models.scope import Scope
-from models.tiling import laid
 from models.weights import pdn_shape, read_weights
 from training.checkpoint import Checkpoint
 from training.data.check import check
@@ -31,12 +30,13 @@ from training.loop import run_key, teacher_statistics, train
 from training.natural import NaturalTiles
 from training.progress import progress
 from training.publish import Trained, publish
+from training.reduction.reduce import reduce
 from training.settings import TrainSettings
 from training.tiles import TrainingTiles
 from training.warm_start import WarmStart
 
 _NAMED = 10  # suspects in a line
-_AXES_TILES = 64  # of held-out frames, that the maps' axes are found by
+_REDUCED_BY = 32  # tiles of held-out frames
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def run(settings: Run) -> Manifest:
     scope = _scope(settings, parts)
     work = settings.bundle.with_name(settings.bundle.name + ".checkpoints")
     detectors: dict[str, Detector] = {}
-    axes: dict[str, Axes] = {}
+    reduced: dict[str, Reduced] = {}
     history: dict[str, History] = {}
     for scale in settings.scales:
         tiles, held_out = (
@@ -105,15 +105,22 @@ def run(settings: Run) -> Manifest:
                 detector, tiles, held_out, settings.train, checkpoint, report, natural
             )
         detectors[scale] = detector.eval()
-        finder = AxesFinder(detector)
-        for tile in held_out.spread(_AXES_TILES):
-            finder.add(laid(tile[None].to(device)))
-        axes[scale] = finder.axes()
+        detector.requires_grad_(False)
+        thin = reduce(detector, list(held_out.spread(_REDUCED_BY)), list(held_out.of(0)))
+        if thin is not None:
+            reduced[scale] = thin.reduced.cpu()
     for detector in detectors.values():
         detector.cpu()
     provenance = _provenance(settings, parts, history, start, device, time.monotonic() - began)
     trained = Trained(
-        size, detectors, axes, parts, scope, made, provenance, find_suspects=settings.find_suspects
+        pdn=size,
+        detectors=detectors,
+        reduced=reduced,
+        parts=parts,
+        scope=scope,
+        teacher=made,
+        provenance=provenance,
+        find_suspects=settings.find_suspects,
     )
     manifest = publish(trained, settings.bundle)
     shutil.rmtree(work, ignore_errors=True)

@@ -74,6 +74,10 @@ class TrainingTiles:
             image, tile = divmod(number * every // count, len(self.kept))
             yield self.tile(image, self.kept[tile])
 
+    def of(self, image: int) -> Iterator[Tensor]:
+        """Give all kept tiles of an image."""
+        return (self.tile(image, tile) for tile in self.kept)
+
     def fill(self) -> None:
         """Hold what there is room for, before several threads ask for it."""
         for image in range(len(self)):

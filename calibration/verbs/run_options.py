@@ -14,11 +14,11 @@ from models.backend import Backend
 from models.errors import InputError
 from models.geometry import STRIDE, TileStride
 from models.mode import Mode
-from models.precision import Precision, has_bf16
+from models.precision import Precision, fastest_precision
 from models.threshold import Method
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-PRECISION = Precision.BF16 if has_bf16() else Precision.FP32
+PRECISION = fastest_precision()
 THREADS = max(1, len(os.sched_getaffinity(0)) - 1)  # as the daemon's own default
 
 
@@ -154,7 +154,8 @@ def _add_look(add: argparse._ArgumentGroup) -> None:
         "--precision",
         type=Precision,
         choices=list(Precision),
-        help=f"what the daemon will compute in (default here: {PRECISION})",
+        help="what the daemon will compute in; reduced: fp32 with thin layers, bf16: likewise"
+        f" (default here: {PRECISION})",
     )
     add.add_argument(
         "--backend",

@@ -88,5 +88,5 @@ def _bundle_files(loaded: LoadedRecipe) -> list[Path]:
     named.add(manifest.reference.maps.name)
     for scale in manifest.scales:
         named |= {scale.student.name, scale.autoencoder.name}
-        named |= {scale.axes.name} if scale.axes else set()
+        named |= {scale.reduced.name} if scale.reduced else set()
     return [loaded.bundle.path / name for name in sorted(named)]

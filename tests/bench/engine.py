@@ -33,7 +33,6 @@ from models.engine import Engine
 from models.mode import Mode
 from models.openvino_networks import OpenVinoNetworks
 from models.precision import Precision, has_bf16
-from models.reduced import Reduced
 from models.scope import Scope
 from models.tiling import tile_maps
 
@@ -69,7 +68,7 @@ def frame_bundle(bundle: Bundle, megapixels: float) -> tuple[Bundle, Scope]:
         bundle,
         manifest=manifest.model_copy(update={"input": size}),
         detectors={"tiles": bundle.detectors["whole"]},
-        axes={"tiles": axes} if (axes := bundle.axes.get("whole")) else {},
+        reduced={"tiles": thin} if (thin := bundle.reduced.get("whole")) else {},
         reference=nn.functional.interpolate(bundle.reference[None], size=(height, width))[0],
     )
     return found, Scope(Mode.TILES)
@@ -79,11 +78,11 @@ def subjects(bundle: Bundle, scope: Scope, threads: int) -> list[Subject]:
     """Give what takes turns: plain networks tile by tile, and effad's engines."""
     rgb = bundle.reference
     name = str(scope.mode)
-    detector, axes = bundle.detectors[name], bundle.axes.get(name)
+    detector, thin = bundle.detectors[name], bundle.reduced.get(name)
     layout = scope.lay(*rgb.shape[-2:])
     tiles = layout.base.tiles if name == "tiles" else 1
     full = tiles * gflop_of(detector)
-    reduced = full if axes is None else tiles * gflop_of(Reduced(detector, axes))
+    reduced = full if thin is None else tiles * gflop_of(thin)
 
     def plain(networks: Networks) -> Callable[[], object]:
         def look() -> object:
@@ -95,19 +94,20 @@ def subjects(bundle: Bundle, scope: Scope, threads: int) -> list[Subject]:
         return look
 
     found = [Subject("plain torch fp32", plain(detector), full, Precision.FP32)]
-    precisions = [p for p in Precision if p is Precision.FP32 or has_bf16()]
+    precisions = [p for p in Precision if p is not Precision.BF16 or has_bf16()]
     here = backends("cpu")
     if Backend.OPENVINO in here:
         found += [
             Subject(f"plain openvino {p}", plain(OpenVinoNetworks(detector, p, threads)), full, p)
             for p in precisions
+            if p is not Precision.REDUCED
         ]
     for backend in here:
         for precision in precisions:
             engine = Engine(
                 bundle, precision=precision, threads=threads, scope=scope, backend=backend
             )
-            gflop = reduced if precision is Precision.BF16 else full
+            gflop = full if precision is Precision.FP32 else reduced
             look = partial(engine.look_at, rgb)
             found.append(Subject(f"effad {backend} {precision}", look, gflop, precision))
     return found
@@ -116,7 +116,7 @@ def subjects(bundle: Bundle, scope: Scope, threads: int) -> list[Subject]:
 def rates() -> Mapping[str, Callable[[], float]]:
     """Give what measures this machine: GFLOP/s of each precision's matrix product, GB/s copied."""
     wide = torch.randn(_SIDE, _SIDE)
-    kinds = {Precision.FP32: wide, Precision.BF16: wide.bfloat16()}
+    kinds = {Precision.FP32: wide, Precision.REDUCED: wide, Precision.BF16: wide.bfloat16()}
     block = torch.zeros(1 << 26, dtype=torch.uint8)
     other = torch.empty_like(block)
 

@@ -1,132 +1,112 @@
-"""Fewer channels, the same maps: the axes of a scale, and networks that compute along them."""
+"""Thin layers in the place of whole ones: how they are read, and which engines use them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from daemon.simulator.parts import draw
-from models import axes as axes_module
 from models import bundle as bundles
-from models.axes import Axes, AxesFinder
-from models.detector import Detector, build_detector, build_teacher
+from models.autoencoder import autoencoder
+from models.bundle import MANIFEST
 from models.engine import Engine
-from models.images import to_tensor
+from models.errors import InputError
 from models.pdn import PdnSize
 from models.precision import Precision
-from models.reduced import Reduced
+from models.records import sha256
+from models.reduced import Reduced, reduced_like
+from models.weights import write_weights
 from tests.models.thin import write_bundle
 
-CHANNELS = 96
-RANK = 8
+TILE = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")
-def tiles() -> Tensor:
-    return torch.stack([to_tensor(draw(seed, size=256).image) for seed in range(2)])
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reduced") / "b"
+    write_bundle(path, draw(9, size=300).image, reduced=True)
+    return path
 
 
-@pytest.fixture(scope="module", params=list(PdnSize))
-def detector(request: pytest.FixtureRequest) -> Detector:
-    """Random networks whose differences lie along few directions, as trained ones' nearly do."""
-    torch.manual_seed(3)
-    teacher = build_teacher(request.param, CHANNELS)
-    teacher.set_statistics(torch.zeros(CHANNELS), torch.rand(CHANNELS) + 0.5)
-    found = build_detector(teacher, request.param, CHANNELS).eval().requires_grad_(False)
-    ones = torch.ones(CHANNELS)
-    for its, stretch, follows in (
-        (teacher.net, teacher.std, slice(CHANNELS)),
-        (found.autoencoder, ones, slice(CHANNELS, None)),
-    ):
-        onto = torch.linalg.qr(torch.randn(CHANNELS, RANK))[0]
-        onto = onto @ onto.T
-        _project(its[-1], slice(None), stretch[:, None] * onto / stretch)  # type: ignore[index]
-        _project(found.student[-1], follows, onto)
-    return found
-
-
-def _project(layer: nn.Module, rows: slice, onto: Tensor) -> None:
-    assert isinstance(layer, nn.Conv2d)
-    assert layer.bias is not None
-    layer.weight[rows] = torch.einsum("cd,d...->c...", onto, layer.weight[rows])
-    layer.bias[rows] = onto @ layer.bias[rows]
-
-
-def test_few_axes_make_the_same_maps(detector: Detector, tiles: Tensor) -> None:
-    finder = AxesFinder(detector)
-    finder.add(tiles[:1])
-    axes = finder.axes()
-    assert axes.first("local").axes.shape == axes.first("globally").axes.shape == (CHANNELS, 32)
-    with torch.inference_mode():
-        full, reduced = detector(tiles), Reduced(detector, axes)(tiles)
-    for its, wanted in zip(reduced, full, strict=True):
-        torch.testing.assert_close(its, wanted, rtol=1e-3, atol=1e-4 * float(wanted.max()))
-
-
-def test_all_axes_change_nothing(tiles: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(axes_module, "ENERGY", 1.0)
+def test_layers_are_told_by_their_weights() -> None:
+    """One layer whole, one as two, one as three; then onto what the last layers read."""
     torch.manual_seed(0)
-    teacher = build_teacher(PdnSize.SMALL, 48)
-    teacher.set_statistics(torch.randn(48), torch.rand(48) + 0.5)
-    detector = build_detector(teacher, PdnSize.SMALL, 48).eval().requires_grad_(False)
-    finder = AxesFinder(detector)
-    finder.add(tiles)
+    made = Reduced(
+        teacher=nn.Sequential(
+            nn.Conv2d(3, 8, 4),
+            nn.ReLU(),
+            nn.AvgPool2d(2, 2),
+            nn.Sequential(nn.Conv2d(8, 4, 1, bias=False), nn.Conv2d(4, 6, 4)),
+            nn.ReLU(),
+            nn.AvgPool2d(2, 2),
+            nn.Sequential(nn.Conv2d(6, 3, 1), nn.Conv2d(3, 2, 3), nn.Conv2d(2, 6, 1, bias=False)),
+            nn.ReLU(),
+        ),
+        student=nn.Sequential(
+            nn.Conv2d(3, 8, 4),
+            nn.ReLU(),
+            nn.AvgPool2d(2, 2),
+            nn.Conv2d(8, 6, 4),
+            nn.ReLU(),
+            nn.AvgPool2d(2, 2),
+            nn.Conv2d(6, 6, 3),
+            nn.ReLU(),
+            nn.Conv2d(6, 5, 1, bias=False),
+        ),
+        autoencoder=autoencoder()[:-1],
+        difference=nn.Conv2d(11, 7, 4),
+        follows=nn.Conv2d(5, 9, 4),
+        predicted=nn.Conv2d(64, 9, 3, padding=1),
+    ).eval()
+    read = reduced_like(PdnSize.SMALL, made.state_dict())
+    read.load_state_dict(made.state_dict())
     with torch.inference_mode():
-        full, reduced = detector(tiles), Reduced(detector, finder.axes())(tiles)
-    for its, wanted in zip(reduced, full, strict=True):
-        torch.testing.assert_close(its, wanted, rtol=1e-4, atol=1e-5 * float(wanted.max()))
+        wanted, found = made(TILE), read.eval()(TILE)
+    assert wanted.local.shape == wanted.globally.shape == (1, 56, 56)
+    for its, mine in zip(wanted, found, strict=True):
+        assert torch.equal(its, mine)
+    state = dict(made.state_dict())
+    del state["follows.weight"]
+    with pytest.raises(KeyError, match=r"follows\.weight"):
+        reduced_like(PdnSize.SMALL, state)
 
 
-def test_what_is_left_out_is_made_up_for_on_average(
-    tiles: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Random networks need all their channels: half of them give the mean, and not the map."""
-    monkeypatch.setattr(axes_module, "ENERGY", 0.8)
-    torch.manual_seed(1)
-    teacher = build_teacher(PdnSize.SMALL, 128)
-    detector = build_detector(teacher, PdnSize.SMALL, 128).eval().requires_grad_(False)
-    finder = AxesFinder(detector)
-    finder.add(tiles)
-    axes = finder.axes()
-    first = axes.first("local")
-    assert first.share >= 0.8
-    assert first.axes.shape[1] < 128
-    torch.testing.assert_close(first.axes.T @ first.axes, torch.eye(first.axes.shape[1]))
-    with torch.inference_mode():
-        full, reduced = detector(tiles), Reduced(detector, axes)(tiles)
-    assert float(reduced.local.mean() / full.local.mean()) == pytest.approx(1, abs=0.2)
-
-
-def test_axes_are_by_falling_energy(detector: Detector, tiles: Tensor) -> None:
-    finder = AxesFinder(detector)
-    finder.add(tiles)
-    axes = finder.axes()
-    for share in (axes.local_share, axes.global_share):
-        assert (share.diff() > -1e-6).all()
-        assert float(share[-1]) == pytest.approx(1, abs=1e-5)
-        assert float(share[RANK - 1]) > 0.999
-
-
-def test_an_engine_computes_along_them_in_bf16_alone(tmp_path: Path) -> None:
-    write_bundle(tmp_path / "b", draw(9, size=300).image)
-    bundle = bundles.load(tmp_path / "b")
-    assert set(bundle.axes) == {"whole", "tiles"}
-    exact = Engine(bundle)
-    fast = Engine(bundle, precision=Precision.BF16)
-    assert "axes" not in exact.fingerprint
-    assert "/bf16/axes-" in fast.fingerprint
-    seen: list[nn.Module] = []
-    for networks in fast._networks.values():
-        assert isinstance(networks, Reduced)
-        networks.register_forward_hook(lambda net, *_: seen.append(net))
-    fast.look_at(bundle.reference)
-    assert seen
+def test_engines_compute_with_them_but_for_the_reference(bundle: Path) -> None:
+    read = bundles.load(bundle)
+    assert set(read.reduced) == {"whole", "tiles"}
+    exact = Engine(read)
+    assert not any(isinstance(n, Reduced) for n in exact._networks.values())
     assert exact.verify() < 1e-3
-    assert fast.verify() < 0.05
+    for precision in (Precision.REDUCED, Precision.BF16):
+        fast = Engine(read, precision=precision)
+        assert f"/{precision}/" in fast.fingerprint
+        seen: list[nn.Module] = []
+        for networks in fast._networks.values():
+            assert isinstance(networks, Reduced)
+            networks.register_forward_hook(lambda net, *_, seen=seen: seen.append(net))
+        assert 1e-3 < fast.verify() < 0.05
+        assert len(set(seen)) == 2
 
 
-def test_axes_that_nobody_found_are_all() -> None:
-    turned = Axes(5).first("local")
-    assert turned.share == 1
-    assert torch.equal(turned.axes, torch.eye(5))
+def test_a_bundle_without_them_computes_with_whole_layers(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", draw(9, size=300).image, ("whole",))
+    read = bundles.load(tmp_path / "b")
+    assert read.reduced == {}
+    assert Engine(read, precision=Precision.REDUCED).verify() < 1e-3
+
+
+@pytest.mark.parametrize("missing", ["difference.weight", "teacher.0.bias", "predicted.bias"])
+def test_other_weights_are_refused(bundle: Path, tmp_path: Path, missing: str) -> None:
+    path = tmp_path / "b"
+    shutil.copytree(bundle, path)
+    file = path / "whole.reduced.safetensors"
+    state = dict(bundles.load(path).reduced["whole"].state_dict())
+    state["other"] = state.pop(missing)
+    was = sha256(file)
+    write_weights(file, state, {})
+    manifest = (path / MANIFEST).read_text()
+    (path / MANIFEST).write_text(manifest.replace(was, sha256(file)))
+    with pytest.raises(InputError, match=r"whole\.reduced\.safetensors: does not hold the layers"):
+        bundles.load(path)

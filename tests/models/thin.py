@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.axes import Axes, AxesFinder
 from models.bundle import (
     Bundle,
     BundleWriter,
@@ -21,9 +20,11 @@ from models.bundle import (
 )
 from models.detector import Detector, InputNorm, Maps, Teacher, build_detector, build_teacher
 from models.engine import Engine
-from models.geometry import Whole
+from models.geometry import Tiles, Whole
 from models.images import to_tensor
 from models.pdn import PdnSize
+from models.reduced import Reduced
+from training.reduction.reduction import Reduction
 
 CHANNELS = 3
 
@@ -102,20 +103,26 @@ def bundle_of(detectors: Mapping[str, Detector], height: int, width: int) -> Bun
         manifest=manifest,
         sha256="0" * 64,
         detectors=dict(detectors),
-        axes={},
+        reduced={},
         reference=torch.zeros(3, height, width),
         reference_maps={},
     )
 
 
-def _axes(detector: Detector, rgb: Tensor) -> Axes:
-    finder = AxesFinder(detector)
-    finder.add(Whole(*rgb.shape[-2:]).cut(rgb))
-    return finder.axes()
+def thinner(detector: Detector, rgb: Tensor) -> Reduced:
+    """What training would make of a detector, by one frame."""
+    reduction, signs = Reduction(detector), torch.Generator().manual_seed(0)
+    for cutting in (Whole(*rgb.shape[-2:]), Tiles(*rgb.shape[-2:])):
+        reduction.add(cutting.cut(rgb)[:1], signs)
+    return reduction.reduced(price=1e-17, energy=0.999)
 
 
 def write_bundle(
-    path: Path, frame: NDArray[np.uint8], scales: Sequence[str] = ("whole", "tiles")
+    path: Path,
+    frame: NDArray[np.uint8],
+    scales: Sequence[str] = ("whole", "tiles"),
+    *,
+    reduced: bool = False,
 ) -> None:
     """Write a bundle of small PDNs of 4 channels that were not trained.
 
@@ -130,15 +137,18 @@ def write_bundle(
     height, width = frame.shape[:2]
     with BundleWriter(path) as writer:
         shared = writer.weights("teacher", teacher, {})
-        entries = [
+        entries: list[dict[str, object]] = [
             {
                 "name": name,
                 "student": writer.weights(f"{name}.student", detector.student, {}),
                 "autoencoder": writer.weights(f"{name}.autoencoder", detector.autoencoder, {}),
-                "axes": writer.weights(f"{name}.axes", _axes(detector, to_tensor(frame)), {}),
             }
             for name, detector in detectors.items()
         ]
+        if reduced:
+            for entry, detector in zip(entries, detectors.values(), strict=True):
+                net = thinner(detector, to_tensor(frame))
+                entry["reduced"] = writer.weights(f"{entry['name']}.reduced", net, {})
         found = Engine(bundle_of(detectors, height, width)).look_at(to_tensor(frame))
         maps = {name: Maps(raw.local, raw.globally) for name, raw in found.items()}
         nothing: dict[str, tuple[float, ...]] = dict.fromkeys(detectors, (0.0,) * 6)

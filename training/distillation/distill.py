@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from models.errors import InputError
 from models.geometry import CELLS
 from models.pdn import pdn
+from training.ahead import ahead
 from training.checkpoint import Checkpoint
 from training.device import fitting
 from training.distillation.comparison import Comparison
 from training.distillation.kept import Window
-from training.ahead import ahead
 from training.distillation.ranks import Ranks
 from training.distillation.settings import DistillSettings
 from training.distillation.targets import WHOLE, Batch, Source, Targets, Wanted

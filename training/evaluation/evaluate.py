@@ -100,7 +100,7 @@ def look_at_test(
         bundle = replace(
             bundle,
             detectors={n: against_teacher(d) for n, d in bundle.detectors.items()},
-            axes={},  # they are of the student's difference
+            reduced={},  # it is of the student's difference
         )
     scope = Scope(choice.mode) if choice.recipe is None else choice.recipe.scope
     engine = Engine(

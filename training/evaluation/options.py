@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models.mode import Mode
-from models.precision import Precision, has_bf16
+from models.precision import Precision, fastest_precision
 from training.data.read import LAYOUTS
 from training.evaluation.bootstrap import Bootstrap
 from training.evaluation.evaluate import Choice, Told
@@ -43,8 +43,9 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "--precision",
         type=Precision,
         choices=list(Precision),
-        default=Precision.BF16 if has_bf16() else Precision.FP32,
-        help="what the networks compute in (default here: %(default)s)",
+        default=fastest_precision(),
+        help="what the networks compute in; reduced: fp32 with thin layers, bf16: likewise"
+        " (default here: %(default)s)",
     )
     verb.add_argument(
         "--device",

@@ -74,7 +74,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verb.add_argument(
         "--precision",
         type=Precision,
-        choices=list(Precision),
+        choices=[Precision.FP32, Precision.BF16],
         help="of backbone and teacher (default: bf16 where it is fast)",
     )
     verb.set_defaults(command=command)
