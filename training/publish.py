@@ -1,27 +1,31 @@
 """What a run writes of itself: the bundle, with maps of held-out frames to be told against."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
+from torch import Tensor
 
 from models.bundle import (
     BundleWriter,
-    HashedFile,
     Input,
     Manifest,
     Reference,
     ScaleEntry,
 )
+from models.calibration import RawMaps
 from models.detector import Detector, Maps
 from models.images import read_rgb, to_tensor
 from models.pdn import PdnSize
+from models.precision import TOLERANCE, Precision, autocast
 from models.reduced import Reduced
 from models.scope import Scope
 from training.data.good import GoodParts, digest
 from training.look import look
+from training.reduction.reduce import REFERENCE_SHARE
 from training.reference import training_reference
 from training.suspects import find_suspects
 
@@ -40,8 +44,23 @@ class Trained:
     find_suspects: bool  # among the images trained on
 
 
-def _reduced(writer: BundleWriter, name: str, found: Reduced | None) -> HashedFile | None:
-    return None if found is None else writer.weights(f"{name}.reduced", found, {})
+def keeps(reduced: Reduced, scale: str, rgb: Tensor, wanted: RawMaps) -> bool:
+    """Say whether engines would hold thin networks to be near enough, on the reference frame."""
+    with autocast(enabled=True):
+        found = look({scale: reduced}, rgb, Scope())[scale]
+    off = max(
+        float((mine - its).abs().max() / its.abs().max())
+        for mine, its in zip(found[:2], wanted[:2], strict=True)
+    )
+    if off <= REFERENCE_SHARE * TOLERANCE[Precision.BF16]:
+        return True
+    print(
+        f"warning: {scale}: thin networks' maps are off by {off:.1%} of their maximum on the"
+        " reference frame; left out, all engines compute whole layers",
+        file=sys.stderr,
+        flush=True,
+    )
+    return False
 
 
 def publish(trained: Trained, bundle: Path) -> Manifest:
@@ -49,15 +68,14 @@ def publish(trained: Trained, bundle: Path) -> Manifest:
     with BundleWriter(bundle) as writer:
         first = next(iter(trained.detectors.values()))
         teacher = writer.weights("teacher", first.teacher, {"teacher": trained.teacher})
-        scales = tuple(
+        scales = [
             ScaleEntry(
                 name=name,  # type: ignore[arg-type]
                 student=writer.weights(f"{name}.student", detector.student, {}),
                 autoencoder=writer.weights(f"{name}.autoencoder", detector.autoencoder, {}),
-                reduced=_reduced(writer, name, trained.reduced.get(name)),
             )
             for name, detector in trained.detectors.items()
-        )
+        ]
         described = training_reference(trained.detectors, trained.parts.held_out, trained.scope)
         suspects: list[JsonValue] = []
         if trained.find_suspects:
@@ -69,13 +87,18 @@ def publish(trained: Trained, bundle: Path) -> Manifest:
             ]
         rgb = read_rgb(trained.parts.held_out[0])
         maps = look(trained.detectors, to_tensor(rgb), Scope())
+        for n, scale in enumerate(scales):
+            net = trained.reduced.get(scale.name)
+            if net is not None and keeps(net, scale.name, to_tensor(rgb), maps[scale.name]):
+                file = writer.weights(f"{scale.name}.reduced", net, {})
+                scales[n] = scale.model_copy(update={"reduced": file})
         manifest = Manifest(
             name=bundle.name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             pdn=trained.pdn,
             channels=first.teacher.mean.numel(),
             teacher=teacher,
-            scales=scales,
+            scales=tuple(scales),
             input=Input(height=trained.parts.height, width=trained.parts.width),
             reference=Reference(
                 frame=writer.frame("reference", rgb),

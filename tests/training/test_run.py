@@ -12,13 +12,18 @@ import torch
 from daemon.simulator.parts import draw
 from models import bundle as bundles
 from models.bundle import Bundle
+from models.calibration import RawMaps
+from models.engine import Engine
 from models.errors import InputError
 from models.geometry import Box
 from models.images import brightness, find_images, read_rgb, sharpness, to_tensor
+from models.precision import Precision
 from models.quantiles import quantile
+from models.reduced import Reduced
 from models.scope import Scope
 from models.weights import read_weights
 from training.data.good import GoodParts, digest
+from training.publish import keeps
 from training.reference import PROBABILITIES
 from training.run import Run, checked_parts, load_teacher, run, training_tiles
 from training.settings import TrainSettings
@@ -188,3 +193,24 @@ def test_images_of_different_sizes_are_only_taken_on_request(
     assert (found.height, found.width) == (128, 128)
     assert len(found.train) + len(found.held_out) == 5
     assert "warning: 1 image of another size" in capsys.readouterr().err
+
+
+def test_engines_of_a_run_are_thin_and_near_enough(trained: Bundle) -> None:
+    assert isinstance(trained.reduced["whole"], Reduced)
+    weights = sum(p.numel() for p in trained.reduced["whole"].parameters())
+    detector = trained.detectors["whole"]
+    whole = sum(p.numel() for net in (detector, detector.teacher) for p in net.parameters())
+    assert weights < whole
+    assert 0 < Engine(trained, precision=Precision.REDUCED).verify() < 0.05
+
+
+def test_thin_networks_that_no_engine_would_take_are_left_out(
+    trained: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thin, maps = trained.reduced["whole"], trained.reference_maps["whole"]
+    placement = Engine(trained).look_at(trained.reference)["whole"].placement
+    raw = RawMaps(maps.local, maps.globally, placement)
+    assert keeps(thin, "whole", trained.reference, raw)
+    assert capsys.readouterr().err == ""
+    assert not keeps(thin, "whole", trained.reference, raw._replace(local=1.2 * raw.local))
+    assert "thin networks' maps are off by 16" in capsys.readouterr().err
