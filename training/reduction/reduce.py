@@ -17,10 +17,8 @@ from training.reduction.stimuli import colours, spoilt
 TRIED = (
     (2e-12, 0.97),
     (1e-12, 0.97),
-    (6e-13, 0.97),
     (3e-13, 0.97),
     (3e-13, 0.985),
-    (1e-13, 0.985),
     (1e-13, 0.995),
     (1e-14, 0.999),
 )
@@ -55,13 +53,14 @@ def reduce(detector: Detector, tiles: Sequence[Tensor], reference: Sequence[Tens
     checks = [
         _Check(detector, _laid(tile, device), bf16=bf16)
         for bf16, shown in (
-            (False, (*seen, *(spoilt(t, random) for t in seen))),
             (True, _spread(reference)),
+            (False, (*seen, *(spoilt(t, random) for t in seen))),
         )
         for tile in shown
     ]
     for price, energy in TRIED:
         reduced = reduction.reduced(price, energy).to(device)
+        reduced = reduced.to(memory_format=torch.channels_last)
         if all(check.keeps(reduced) for check in checks):
             return Thin(reduced, max(check.off for check in checks if not check.bf16))
     return None

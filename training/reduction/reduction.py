@@ -17,7 +17,7 @@ from training.reduction.factors import (
     product,
     projected,
 )
-from training.reduction.moments import Moment, NetMoments
+from training.reduction.moments import Moment, NetMoments, Point
 from training.reduction.ranks import Choice
 
 #: How much a tile of colours counts beside one of a part.
@@ -31,6 +31,7 @@ class Reduction:
         channels = detector.teacher.mean.numel()
         self._detector = detector
         self._tiles = 0.0  # by weight
+        self._directions: dict[Point, Directions] = {}  # of what was seen so far
         self._teacher, self._student = (
             NetMoments(detector.teacher.net),
             NetMoments(detector.student),
@@ -70,6 +71,7 @@ class Reduction:
         local, globally = (features, follows[0]), (predicted, follows[1])
         (_signed(local, random) + _signed(globally, random)).backward()  # type: ignore[no-untyped-call]
         self._tiles += weight
+        self._directions.clear()
         return local, globally
 
     def reduced(self, price: float, energy: float) -> Reduced:
@@ -104,10 +106,15 @@ class Reduction:
 
     def _end(self, moments: NetMoments, weight: Tensor, price: float) -> Onto | None:
         """Give what of a trunk's features the last layers, of such a weight, take."""
-        directions = Directions(moments.last, self._tiles)
+        directions = self._at(moments.last)
         places = moments.last.felt.places / self._tiles
         ranks = Choice(convolution(weight, None), directions, None, places).best(price)
         return directions.onto(ranks.inputs)
+
+    def _at(self, point: Point) -> Directions:
+        if point not in self._directions:
+            self._directions[point] = Directions(point, self._tiles)
+        return self._directions[point]
 
     def _trunk(
         self, moments: NetMoments, net: nn.Sequential, end: Onto | None, price: float
@@ -119,7 +126,7 @@ class Reduction:
             if seen is None or not isinstance(layer, nn.Conv2d):
                 found.append(copy.deepcopy(layer))
                 continue
-            inputs, outputs = (Directions(p, self._tiles) for p in (seen.inputs, seen.outputs))
+            inputs, outputs = self._at(seen.inputs), self._at(seen.outputs)
             places = seen.outputs.felt.places / self._tiles
             ranks = Choice(layer, inputs, outputs, places).best(price)
             found.append(product(layer, inputs.onto(ranks.inputs), outputs.onto(ranks.outputs)))

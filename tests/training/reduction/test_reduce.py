@@ -76,7 +76,8 @@ def test_the_thinnest_within_the_tolerance_is_taken(tiles: list[Tensor]) -> None
     assert operations(thin.reduced) < operations(detector)
     read = reduced_like(PdnSize.SMALL, thin.reduced.state_dict())
     read.load_state_dict(thin.reduced.state_dict())
-    assert off(read.eval(), detector, tiles[0]) == off(thin.reduced, detector, tiles[0])
+    mine = off(read.eval(), detector, tiles[0])
+    assert mine == pytest.approx(off(thin.reduced, detector, tiles[0]), rel=1e-3)
 
 
 def test_nothing_is_taken_where_nothing_keeps_the_maps(
