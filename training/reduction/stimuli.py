@@ -7,13 +7,13 @@ from torch.nn import functional as F
 
 from models.geometry import TILE
 
-_SPOTS = (8, 16, 32, 64, 128, 256)  # along a side
-_SQUARE = (16, 97)  # pixels, the last left out
+_SPOTS = (32, 16, 8, 4, 2, 1)  # pixels a spot
+_SQUARE = (TILE // 16, 3 * TILE // 8 + 1)  # pixels, the last left out
 
 
 def colours(random: np.random.Generator) -> Tensor:
     """Draw a tile (3, 256, 256) in [0, 1] of random colours, in spots of a random size."""
-    side = int(random.choice(_SPOTS))
+    side = TILE // int(random.choice(_SPOTS))
     spots = torch.from_numpy(random.random((1, 3, side, side), dtype=np.float32))
     return F.interpolate(spots, size=(TILE, TILE), mode="bilinear", align_corners=False)[0]
 
