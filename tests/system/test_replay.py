@@ -29,7 +29,7 @@ from models import recipe as recipes
 from models.engine import Engine
 from models.images import read_rgb
 from models.pixel_format import PixelFormat
-from models.precision import Precision
+from models.precision import TOLERANCE, Precision
 from models.recipe import LoadedRecipe
 from tests.editing import edit_calibration
 
@@ -354,4 +354,5 @@ def test_faults_are_one_line(
 def test_a_precision_is_read_from_a_fingerprint() -> None:
     assert precision_of("torch-2/cpu/x86_64-AVX2/fp32/threads-1/tile") is Precision.FP32
     assert precision_of("torch-2/cuda/NVIDIA-bf16/bf16/threads-1/tile") is Precision.BF16
-    assert precision_of("") is Precision.BF16, "the roughest"
+    assert precision_of("torch-2/cpu/x86_64-AVX2/reduced/threads-1/tile") is Precision.REDUCED
+    assert TOLERANCE[precision_of("")] == max(TOLERANCE.values()), "the roughest"
