@@ -25,4 +25,4 @@ def ramped(quantile: float, step: int, steps: float) -> float:
     """
     if step >= steps:
         return quantile
-    return float(1 - (1 - quantile) ** (step / steps))
+    return min(float(1 - (1 - quantile) ** (step / steps)), quantile)  # 1 - (1 - q) may round up

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from training.schedule import Schedule, ramped
@@ -33,6 +33,7 @@ def test_without_a_ramp_it_is_the_thesis_from_the_first_step_on() -> None:
 
 
 @given(st.floats(0, 1), st.integers(1, 1000), st.floats(0, 1))
+@example(quantile=9.637125367486884e-17, steps=3, ramp=1.0)  # 1 - (1 - q) rounds up
 def test_the_quantile_never_falls(quantile: float, steps: int, ramp: float) -> None:
     seen = [ramped(quantile, step, ramp * steps) for step in range(0, steps, max(1, steps // 50))]
     assert all(0 <= before <= after <= quantile for before, after in itertools.pairwise(seen))

@@ -67,9 +67,10 @@ def test_a_frame_that_the_model_fails_on_is_no_verdict_and_no_end(
 def test_a_map_that_is_not_finite_never_passes(
     inspector: Inspector, passing: NDArray[np.uint8]
 ) -> None:
-    (detector,) = inspector.recipe.bundle.detectors.values()
+    bundle = inspector.recipe.bundle
     with torch.no_grad():
-        next(detector.student.parameters()).fill_(float("nan"))
+        for networks in (*bundle.detectors.values(), *bundle.reduced.values()):
+            next(networks.parameters()).fill_(float("nan"))
     ((_, outcome),) = infer(frames_of([passing], [], inspector), 0, waits)
     assert isinstance(outcome, Unseen)
     assert outcome.reason is Reason.MODEL_ERROR
