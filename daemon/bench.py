@@ -160,7 +160,8 @@ def table(speeds: list[Speed]) -> Table:
     """Lay out what was measured, a frame size a row."""
     found = Table(box=None, pad_edge=False)
     for column in ("frames of", "tiles", "frames/s", "ms", *STAGES):
-        found.add_column(column, justify="left" if column == "frames of" else "right")
+        left = column == "frames of"
+        found.add_column(column, justify="left" if left else "right", no_wrap=True)
     for speed in speeds:
         found.add_row(
             f"{speed.name}, {speed.width} x {speed.height}",
@@ -184,7 +185,8 @@ def main(argv: list[str] | None = None) -> int:
         for name, one in sized
     ]
     engine = recipe.engine(device, args.threads).fingerprint
-    about = {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "engine": engine}
+    cores = len(os.sched_getaffinity(0))
+    about = {"processor": _processor(), "cores": cores, "engine": engine}
     if args.json:
         rows = [
             {**asdict(speed), "frames_per_second": 1 / speed.total, "slowest": speed.slowest}
@@ -192,8 +194,8 @@ def main(argv: list[str] | None = None) -> int:
         ]
         print(json.dumps({**about, "threads": args.threads, "speeds": rows}, indent=1))
         return 0
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{about['processor']}, {about['cores']} cores; {engine}")
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(f"{about['processor']}, {_cores(cores)}; {engine}")
     console.print("one worker, one frame after the other, medians in ms; a camera takes more cores")
     console.print(table(speeds))
     own = speeds[0]
@@ -255,6 +257,10 @@ def _count(text: str) -> int:
     if not 1 <= value <= 1024:
         raise argparse.ArgumentTypeError(f"{text}: must be 1 to 1024")
     return value
+
+
+def _cores(count: int) -> str:
+    return "1 core" if count == 1 else f"{count} cores"
 
 
 def _processor() -> str:

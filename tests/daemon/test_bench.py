@@ -36,7 +36,7 @@ def test_it_says_what_this_pc_can_inspect(
     assert "128 x 128" in lines[3]
     assert "365 x 274" in lines[4]
     assert "networks takes" in lines[5]
-    assert "more threads or a GPU" in lines[5]
+    assert "more threads or a GPU, effad[openvino]" in lines[5]
 
 
 @pytest.mark.parametrize("pixel_format", list(PixelFormat))
