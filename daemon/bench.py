@@ -51,6 +51,7 @@ class Speed:
     width: int
     height: int
     tiles: int
+    engine: str  # fingerprint
     seconds: dict[str, float]  # a stage each
 
     @property
@@ -120,7 +121,7 @@ def measure(
     layout = engine.scope.lay(*engine.scope.size(size.height, size.width))
     tiles = ("whole" in engine.mode.scales) + len(layout.kept) * ("tiles" in engine.mode.scales)
     medians = {stage: statistics.median(times) for stage, times in took.items()}
-    return Speed(name, size.width, size.height, tiles, medians)
+    return Speed(name, size.width, size.height, tiles, engine.fingerprint, medians)
 
 
 def _frame(bundle: Bundle, pixel_format: PixelFormat) -> RawFrame:
@@ -184,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
         measure(name, one, device, args.threads, args.pixel_format, args.seconds)
         for name, one in sized
     ]
-    engine = recipe.engine(device, args.threads).fingerprint
+    engine = speeds[0].engine
     cores = len(os.sched_getaffinity(0))
     about = {"processor": _processor(), "cores": cores, "engine": engine}
     if args.json:

@@ -1,5 +1,6 @@
 """The detector of one scale: teacher, student and autoencoder; tiles in, two maps out."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,12 @@ class Maps(NamedTuple):
 
     local: Tensor  # student against teacher
     globally: Tensor  # student against autoencoder
+
+
+def off_by(found: Iterable[Tensor], wanted: Iterable[Tensor]) -> float:
+    """Give how far maps are from others, as a share of their largest value; NaN if one is."""
+    shares = [(m - its).abs().max() / its.abs().max() for m, its in zip(found, wanted, strict=True)]
+    return float(torch.stack(shares).max())  # unlike Python's max, which may lose a NaN
 
 
 class InputNorm(nn.Module):

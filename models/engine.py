@@ -11,7 +11,7 @@ from torch import Tensor
 from models.backend import Backend, check_backend
 from models.bundle import Bundle
 from models.calibration import RawMaps
-from models.detector import Networks
+from models.detector import Networks, off_by
 from models.errors import InputError
 from models.geometry import STRIDE
 from models.mode import Mode, mode_for
@@ -153,12 +153,10 @@ class Engine:
         mine = copy.copy(self)
         mine._look_through(Scope())
         found = mine.look_at(self._bundle.reference)
-        shares = [
-            (seen - its).abs().max() / its.abs().max()
-            for name, raw in found.items()
-            for seen, its in zip(raw[:2], self._bundle.reference_maps[name], strict=True)
-        ]
-        worst = float(torch.stack(shares).max())  # NaN where one is, unlike Python's max
+        worst = off_by(
+            (seen for raw in found.values() for seen in raw[:2]),
+            (its for name in found for its in self._bundle.reference_maps[name]),
+        )
         if not worst <= TOLERANCE[self._precision]:
             raise InputError(
                 f"engine {self.fingerprint}: differs from the bundle's reference maps by"

@@ -17,7 +17,7 @@ from models.bundle import (
     ScaleEntry,
 )
 from models.calibration import RawMaps
-from models.detector import Detector, Maps
+from models.detector import Detector, Maps, off_by
 from models.images import read_rgb, to_tensor
 from models.pdn import PdnSize
 from models.precision import TOLERANCE, Precision, autocast
@@ -48,10 +48,7 @@ def keeps(reduced: Reduced, scale: str, rgb: Tensor, wanted: RawMaps) -> bool:
     """Say whether engines would hold thin networks to be near enough, on the reference frame."""
     with autocast(enabled=True):
         found = look({scale: reduced}, rgb, Scope())[scale]
-    off = max(
-        float((mine - its).abs().max() / its.abs().max())
-        for mine, its in zip(found[:2], wanted[:2], strict=True)
-    )
+    off = off_by(found[:2], wanted[:2])
     if off <= REFERENCE_SHARE * TOLERANCE[Precision.BF16]:
         return True
     print(

@@ -52,7 +52,7 @@ def test_frames_are_of_the_pixel_format(tiny_recipe: Path, pixel_format: PixelFo
 
 def test_the_bottleneck_is_what_takes_longest() -> None:
     seconds = dict.fromkeys(STAGES, 0.1) | {"convert": 0.2}
-    speed = Speed("a", 1, 1, 1, seconds)
+    speed = Speed("a", 1, 1, 1, "torch", seconds)
     assert speed.slowest == "convert"
     assert speed.total == pytest.approx(0.6)
 

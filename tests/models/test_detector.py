@@ -1,5 +1,6 @@
 """The detector's maps are the thesis' formulas, written out in float64."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ from models.detector import (
     Teacher,
     build_detector,
     build_teacher,
+    off_by,
 )
 from models.pdn import PdnSize
 
@@ -76,3 +78,10 @@ def test_parameters_of_all_networks(size: PdnSize, parameters: int) -> None:
     with torch.device("meta"):
         detector = build_detector(build_teacher(size), size)
     assert sum(p.numel() for p in detector.parameters()) == parameters
+
+
+def test_how_far_maps_are_off_loses_no_nan() -> None:
+    ones, off = torch.ones(2, 2), torch.tensor([[1.0, 1.0], [1.0, 1.25]])
+    assert off_by([off, ones], [ones, 2 * ones]) == 0.5
+    for maps in ([ones, ones * torch.nan], [ones * torch.nan, ones]):
+        assert math.isnan(off_by(maps, [ones, ones]))

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.detector import Detector
+from models.detector import Detector, off_by
 from models.precision import TOLERANCE, Precision, autocast
 from models.reduced import Reduced
+from models.tiling import laid
 from training.reduction.reduction import Reduction
 from training.reduction.stimuli import colours, spoilt
 
@@ -47,11 +48,11 @@ def reduce(detector: Detector, tiles: Sequence[Tensor], reference: Sequence[Tens
     random, signs = np.random.default_rng(0), torch.Generator().manual_seed(0)
     reduction = Reduction(detector)
     for tile in tiles:
-        reduction.add(_laid(tile, device), signs)
-        reduction.add_colours(_laid(colours(random), device), signs)
+        reduction.add(laid(tile[None].to(device)), signs)
+        reduction.add_colours(laid(colours(random)[None].to(device)), signs)
     seen = _spread(tiles)
     checks = [
-        _Check(detector, _laid(tile, device), bf16=bf16)
+        _Check(detector, laid(tile[None].to(device)), bf16=bf16)
         for bf16, shown in (
             (True, _spread(reference)),
             (False, (*seen, *(spoilt(t, random) for t in seen))),
@@ -80,10 +81,7 @@ class _Check:
         device = self._tile.device.type
         with torch.inference_mode(), autocast(device, enabled=self.bf16):
             found = reduced(self._tile)
-        self.off = max(
-            float((mine - its).abs().max() / its.abs().max())
-            for mine, its in zip(found, self._wanted, strict=True)
-        )
+        self.off = off_by(found, self._wanted)
         share = REFERENCE_SHARE if self.bf16 else SHARE
         return self.off <= share * TOLERANCE[Precision.BF16]
 
@@ -91,7 +89,3 @@ class _Check:
 def _spread(tiles: Sequence[Tensor]) -> list[Tensor]:
     count = min(_CHECKED, len(tiles))
     return [tiles[n * len(tiles) // count] for n in range(count)]
-
-
-def _laid(tile: Tensor, device: torch.device) -> Tensor:
-    return tile[None].to(device).contiguous(memory_format=torch.channels_last)
