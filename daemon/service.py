@@ -22,6 +22,7 @@ from daemon.herald import Herald
 from daemon.inspection.collector import Collector
 from daemon.inspection.drift import DriftWatch
 from daemon.inspection.inspectors import load_recipes, make_judgings
+from daemon.interpreter import steady
 from daemon.job import Services
 from daemon.jobs import Jobs
 from daemon.journal import JournalError
@@ -84,6 +85,7 @@ class Service:
             loaded = load_recipes(self.settings, self._chosen)
             for station, judging in make_judgings(self.settings, loaded).items():
                 self.jobs.judge_by(station, judging)
+            steady()
             self._begin_job(first=True)
             self.changeovers.start(self.crew)
             notify.ready("inspecting")

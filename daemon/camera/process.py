@@ -12,6 +12,7 @@ from daemon.camera.acquisition import Acquisition
 from daemon.camera.buffer import CAMERA_ERRORS
 from daemon.camera.device import Camera
 from daemon.camera.plan import Plan
+from daemon.interpreter import steady
 from daemon.slots import Slots
 from models.errors import InputError
 
@@ -36,6 +37,7 @@ def serve(end: socket.socket, plan: Plan) -> None:
         if received is None or not isinstance(received[0], link.UseSlots) or received[1] is None:
             return
         slots = Slots(received[1], received[0].count, received[0].size)
+        steady()
         Acquisition(end, plan, camera, slots).run()
     finally:
         camera.close()

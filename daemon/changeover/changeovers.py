@@ -26,8 +26,8 @@ class Changeovers:
 
     def __init__(self, line: Line, chosen: Chosen) -> None:
         self._line = line
-        self._desk = Desk()
-        self._swap = Swap(line, chosen, self._desk.check)
+        self._desk = Desk(self._behind)
+        self._swap = Swap(line, chosen, self._desk.step)
         self._shadows = Shadows(self._idle)
         self._stations = {station.name: station for station in line.settings.stations}
 
@@ -99,6 +99,10 @@ class Changeovers:
         present = judging.recipe.path if judging else None
         folder = folder_of(request.recipe, self._line.settings.recipes.folder, present)
         return Order(settings, folder, request.version, who)
+
+    def _behind(self) -> bool:
+        job = self._line.jobs.current
+        return job is not None and len(job.frames) > 0
 
     def _idle(self, station: str) -> bool:
         job = self._line.jobs.current

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ T = TypeVar("T")
 
 _ORDERS = 64  # that wait, of all stations
 NICE = 5  # of threads that nobody waits for: a third of what the others get of a busy core
+_GIVES_WAY = 1.0  # seconds, before each step: on a line that never catches up it must go on
+_LOOKS = 0.01  # seconds, between two looks whether it has caught up
 #: What a recipe, its bundle and its engine can raise: the order has failed, and nothing else has.
 FAILURES = (InputError, OSError, MemoryError, RuntimeError, ArithmeticError, ValueError)
 
@@ -29,7 +32,9 @@ class _Order(Generic[T]):
 class Desk:
     """Takes one order a station at a time. ``run`` is a thread's work."""
 
-    def __init__(self) -> None:
+    def __init__(self, behind: Callable[[], bool]) -> None:
+        """``behind`` says whether frames wait that should be inspected first."""
+        self._behind = behind
         self._orders = Channel[_Order[object]](_ORDERS)
         self._busy: set[str] = set()
         self._lock = threading.Lock()
@@ -75,7 +80,7 @@ class Desk:
 
     def _carry_out(self, order: _Order[object]) -> None:
         try:
-            self.check()
+            self.step()
             told = order.work()
         except FAILURES as error:
             why = error
@@ -92,8 +97,15 @@ class Desk:
         with self._lock:
             self._busy.discard(order.station)
 
-    def check(self) -> None:
-        """Raise ``InputError`` if effad is stopping: called between steps that take long."""
+    def step(self) -> None:
+        """Let frames that wait go first; called before an order and between its steps.
+
+        A low priority alone does not do that: a busy core beside shares its memory with the line.
+        Raises ``InputError`` if effad is stopping.
+        """
+        until = time.monotonic() + _GIVES_WAY
+        while self._behind() and time.monotonic() < until and not self.closing.wait(_LOOKS):
+            pass
         if self.closing.is_set():
             raise InputError("effad is stopping; ask again when it runs")
 

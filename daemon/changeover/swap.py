@@ -51,20 +51,20 @@ class Order:
 class Swap:
     """Prepares recipes and switches to them; in one thread, beside all others."""
 
-    def __init__(self, line: Line, chosen: Chosen, check: Callable[[], None]) -> None:
-        """``check`` is called between steps, and raises ``InputError`` to end the work."""
+    def __init__(self, line: Line, chosen: Chosen, step: Callable[[], None]) -> None:
+        """``step`` is called between steps, and raises ``InputError`` to end the work."""
         self._line = line
         self._chosen = chosen
-        self._check = check
+        self._step = step
 
     def prepare(self, order: Order) -> Judging:
         """Load, verify and warm a recipe, for a running job as it is; raises ``InputError``."""
         station = order.station
         loaded = recipes.load(order.folder, order.version)
-        self._check()
+        self._step()
         self._fits(station, loaded)
         judging = make_judging(self._line.settings.engine, station.name, loaded, beside=True)
-        self._check()
+        self._step()
         warm(judging, self._formats(station.name, loaded))
         return judging
 
@@ -79,7 +79,7 @@ class Swap:
         if line.jobs.current is None:
             self._look(order.station, judging.recipe)
         loaded = time.monotonic()
-        self._check()
+        self._step()
         before = line.jobs.judgings().get(name)
         choice = Choice(
             settings=order.station.recipe,

@@ -27,14 +27,17 @@ class Inspector:
     def inspect(self, frame: Frame) -> Inspected:
         """Give a frame's anomaly map; raises ``ArithmeticError`` if it is not finite."""
         begun = time.monotonic_ns()
+        before = self.engine.fingerprint
         maps = self.engine.look(frame.pixels, frame.pixel_format)
+        if (engine := self.engine.fingerprint) != before:
+            log.get("infer").warning("out of memory: fewer tiles a pass", engine=engine)
         anomaly = self.recipe.fuse(maps)
         # NaN is at or above no threshold: it would pass.
         if not math.isfinite(anomaly.score):
             raise ArithmeticError("the anomaly map is not finite")
         ended = time.monotonic_ns()
-        self.pace.took((ended - begun) / 1e9)
-        return Inspected(anomaly, frame, begun, ended, local_level(maps))
+        self.pace.took((ended - begun) / 1e9, ended / 1e9)
+        return Inspected(anomaly, frame, begun, ended, local_level(maps), engine)
 
 
 def infer(
@@ -73,11 +76,10 @@ def _not_begun(claim: Claim, inspector: Inspector | None) -> Unseen | None:
     """Say why an inspection is not worth its time; None if it is."""
     if inspector is None:
         return Unseen(Reason.NO_RECIPE, "the station has no recipe")
-    left = claim.due - time.monotonic()
-    if left >= inspector.pace.expected:
+    now = time.monotonic()
+    left, expected = claim.due - now, inspector.pace.expected(now)
+    if left >= expected:
         return None
-    expected = inspector.pace.expected
-    inspector.pace.skipped()
     return Unseen(
         Reason.LATE,
         f"not begun: {1000 * left:.0f} ms to the deadline, it takes {1000 * expected:.0f} ms",

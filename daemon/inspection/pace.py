@@ -1,38 +1,33 @@
 """How long an inspection takes, so that what cannot be in time is not begun."""
 
-_SMOOTHING = 0.125  # weight of the newest, and a quarter for the deviation (RFC 6298)
-_DEVIATIONS = 2.0
-_FADE = 0.9  # of the estimate, with each frame that was not begun
+from collections import deque
+
+_LAST = 8  # inspections that are remembered
+_ENOUGH = 4  # of them, before anything is expected
+_SHARE = 0.75  # of them were no slower than what is expected
 
 
 class Pace:
-    """An estimate of the time that the next inspection of a station takes.
+    """What the next inspection of a station is expected to take, on one engine.
 
     Under overload a queue in which every frame is inspected too late gives no verdict at all; one
-    that skips what would be late gives as many as the device can. After a stall the estimate is too
-    high: it fades with every frame skipped, until one is tried again.
+    that skips what would be late gives as many as the device can. The other mistake costs a verdict
+    each time: so one slow inspection (a stall, a recipe that loads beside) is not what is expected
+    of the next, an engine that nobody knows yet is given its try, and so is one that has had
+    nothing to do for as long as its quickest took, which costs nothing.
     """
 
     def __init__(self) -> None:
-        self._mean: float | None = None  # seconds
-        self._deviation = 0.0
+        self._took: deque[float] = deque(maxlen=_LAST)
+        self._ended = 0.0
 
-    def took(self, seconds: float) -> None:
-        """Take in how long an inspection took."""
-        if self._mean is None:
-            self._mean, self._deviation = seconds, seconds / 4
-            return
-        off = seconds - self._mean
-        self._deviation += 2 * _SMOOTHING * (abs(off) - self._deviation)
-        self._mean += _SMOOTHING * off
+    def took(self, seconds: float, now: float) -> None:
+        """Take in how long an inspection took that ended ``now``, in monotonic seconds."""
+        self._took.append(seconds)
+        self._ended = now
 
-    def skipped(self) -> None:
-        """Take in that a frame was not begun."""
-        if self._mean is not None:
-            self._mean *= _FADE
-            self._deviation *= _FADE
-
-    @property
-    def expected(self) -> float:
-        """Give what the next one takes, with a margin, in seconds; 0 before the first."""
-        return 0.0 if self._mean is None else self._mean + _DEVIATIONS * self._deviation
+    def expected(self, now: float) -> float:
+        """Give what an inspection that begins ``now`` takes, in seconds; 0 if it is to be tried."""
+        if len(self._took) < _ENOUGH or now - self._ended >= min(self._took):
+            return 0.0
+        return sorted(self._took)[int(_SHARE * (len(self._took) - 1))]

@@ -82,6 +82,10 @@ def say(what: str, told: list[Told]) -> None:
         f" most {ms[-1]:.1f} ms",
         flush=True,
     )
+    for t in told:
+        if t.verdict.reason is not None:
+            why = "; ".join(view.detail or "" for view in t.verdict.views)
+            print(f"  part {t.verdict.seq}: {why}", flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,9 +13,13 @@ from models.errors import InputError
 LIMIT = 20.0
 
 
+def never() -> bool:
+    return False
+
+
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    desk, crew = Desk(), Crew(lambda: None)
+    desk, crew = Desk(never), Crew(lambda: None)
     crew.start("changeover", desk.run)
     yield desk
     desk.close()
@@ -63,7 +67,7 @@ def test_what_fails_is_told_in_a_line_and_the_next_is_taken(
 
 
 def test_orders_that_wait_fail_when_effad_stops() -> None:
-    desk = Desk()
+    desk = Desk(never)
     waits = desk.submit("a", lambda: 1)
     desk.close()
     desk.run()
@@ -71,6 +75,27 @@ def test_orders_that_wait_fail_when_effad_stops() -> None:
         waits.result(0)
     with pytest.raises(InputError, match="stopping"):
         desk.submit("b", lambda: 1)
+
+
+def test_frames_that_wait_go_first() -> None:
+    looks = iter([True, True, False])
+    desk = Desk(lambda: next(looks))
+    desk.step()
+    assert next(looks, None) is None, "it went on at the first look that saw none wait"
+
+
+def test_a_line_that_never_catches_up_does_not_stop_an_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("daemon.changeover.desk._GIVES_WAY", 0.02)
+    Desk(lambda: True).step()
+
+
+def test_giving_way_ends_when_effad_stops() -> None:
+    desk = Desk(lambda: True)
+    desk.close()
+    with pytest.raises(InputError, match="stopping"):
+        desk.step()
 
 
 def test_yielding_is_the_threads_own() -> None:
