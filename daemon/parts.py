@@ -22,6 +22,7 @@ class Inspected:
     begun_ns: int  # CLOCK_MONOTONIC, also after the part is closed
     ended_ns: int
     local: float | None = None  # ``models.levels.local_level``; None: not known
+    engine: str | None = None  # fingerprint; None: not known
 
 
 @dataclass(frozen=True)

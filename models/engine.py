@@ -16,19 +16,22 @@ from models.errors import InputError
 from models.geometry import STRIDE
 from models.mode import Mode, mode_for
 from models.openvino_networks import OpenVinoNetworks
+from models.passes import AT_ONCE, laid
 from models.pixel_format import PixelFormat
 from models.pixels import RawFrame, to_rgb, upload
 from models.precision import TOLERANCE, Precision, autocast
 from models.scope import Asks, Layout, Scope
-from models.tiling import laid, tile_maps
+from models.tiling import tile_maps
 
 
 class Engine:
     """A bundle on one device. Used by one thread at a time.
 
     ``fingerprint`` names all that must be equal for scores to be equal bit for bit, but for what
-    the recipe decides. Raises ``InputError`` if the region of interest leaves the frame, if nothing
-    is left to inspect, if the bundle lacks a scale of the mode, or without a thread.
+    the recipe decides. Out of memory, passes become half as large, for good.
+
+    Raises ``InputError`` if the region of interest leaves the frame, if nothing is left to
+    inspect, if the bundle lacks a scale of the mode, or without a thread.
     """
 
     def __init__(
@@ -40,7 +43,9 @@ class Engine:
         threads: int = 1,
         scope: Scope | None = None,
         backend: Backend = Backend.TORCH,
+        at_once: int | None = None,
     ) -> None:
+        """``at_once``: tiles a pass, by default as many as suit the device."""
         scope = scope or Scope()
         scope.check(bundle.manifest.input.height, bundle.manifest.input.width)
         if threads < 1:
@@ -51,13 +56,18 @@ class Engine:
         self._threads = threads
         check_backend(backend, self.device.type)
         self._backend = backend
+        self._at_once = at_once or AT_ONCE[self.device.type]
         self.mode = mode_for(bundle.detectors, scope.mode, bundle.path)
         self._networks = {
             name: self._of(name).to(self.device).to(memory_format=torch.channels_last)
             for name in self.mode.scales
         }
         self._look_through(scope)
-        self.fingerprint = self._name()
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides the bits of its maps. It changes when a pass gets smaller."""
+        return self._name()
 
     def asking(self, asks: Asks) -> "Engine":
         """Give this engine, in mode adaptive, with what decides which tiles are computed."""
@@ -100,7 +110,10 @@ class Engine:
         return self.look_at(to_rgb(upload(frame, self.device), pixel_format))
 
     def look_at(self, rgb: Tensor) -> dict[str, RawMaps]:
-        """Give the raw maps of each scale, on the CPU, for (3, H, W) float32 in [0, 1]."""
+        """Give the raw maps of each scale, on the CPU, for (3, H, W) float32 in [0, 1].
+
+        Raises ``torch.OutOfMemoryError`` where not even one tile a pass fits.
+        """
         top, left = 0, 0
         if (box := self.scope.region) is not None:
             rgb = rgb[:, box.y : box.y + box.height, box.x : box.x + box.width]
@@ -110,11 +123,23 @@ class Engine:
         rgb = rgb.to(self.device)
         bf16 = self._precision is Precision.BF16 and self._backend is Backend.TORCH
         with torch.inference_mode(), autocast(self.device.type, enabled=bf16):
-            found = self._scales(rgb)
+            while (found := self._fitting(rgb)) is None:
+                self._at_once //= 2
         return {
             name: raw._replace(placement=raw.placement.shifted(top, left))
             for name, raw in found.items()
         }
+
+    def _fitting(self, rgb: Tensor) -> dict[str, RawMaps] | None:
+        """Give the maps of each scale; None if a smaller pass has to be tried."""
+        try:
+            return self._scales(rgb)
+        except torch.OutOfMemoryError:
+            if self._at_once == 1:
+                raise
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # pieces that fit no pass of the new size
+        return None
 
     def _scales(self, rgb: Tensor) -> dict[str, RawMaps]:
         layout = self._layout(rgb.shape[-2], rgb.shape[-1])
@@ -129,7 +154,7 @@ class Engine:
             plan = layout.everything
             if self.mode is Mode.ADAPTIVE and self.scope.asks is not None:
                 plan = layout.plan(self.scope.asks(found["whole"], layout.base, layout.kept))
-            local, globally = tile_maps(networks, rgb, layout, plan)
+            local, globally = tile_maps(networks, rgb, layout, plan, self._at_once)
             found["tiles"] = RawMaps(
                 local.cpu(),
                 globally.cpu(),
@@ -171,11 +196,12 @@ class Engine:
         else:
             where = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
         stride = self.scope.tile_stride
+        tiles = "tile" if self._at_once == 1 else f"{self._at_once}-tiles"
         finer = "" if stride == STRIDE else f"-stride-{stride}"
         # torch's own version names its CUDA as well, and what it is built for decides bits.
         torchs = self._backend is Backend.TORCH
         library = torch.__version__ if torchs else version(self._backend)
         return (
             f"{self._backend}-{library}/{self.device.type}/{where}"
-            f"/{self._precision}/threads-{self._threads}/tile{finer}"
+            f"/{self._precision}/threads-{self._threads}/{tiles}{finer}"
         )

@@ -6,29 +6,35 @@ from torch import Tensor
 from models.blending import blend
 from models.detector import Maps, Networks
 from models.geometry import CELLS, STRIDE
+from models.passes import passes
 from models.scope import Layout, Plan
 
 
-def tile_maps(networks: Networks, rgb: Tensor, layout: Layout, plan: Plan) -> Maps:
+def tile_maps(
+    networks: Networks, rgb: Tensor, layout: Layout, plan: Plan, at_once: int = 1
+) -> Maps:
     """Give the maps of the planned tiles of (3, H, W) as maps of the frame, (rows, columns).
 
-    One tile a pass, so that a map's bits do not depend on which others run; beyond one tile the
-    activations leave a CPU's cache. Cells that are not computed are 0.
+    ``at_once`` tiles a pass. Cells that are not computed are 0.
     """
     base = layout.base
     if not plan.base:
         nothing = rgb.new_zeros(base.cells)
         return Maps(nothing, nothing)
     if layout.fine.stride != STRIDE:
-        return _overlapping(networks, rgb, layout, plan)
-    maps = [networks(laid(tile[None])) for tile in base.pieces(rgb, plan.base)]
+        return _overlapping(networks, rgb, layout, plan, at_once)
+    local, globally = [], []
+    for tiles, count in passes(base.pieces(rgb, plan.base), at_once):
+        maps = networks(tiles)
+        local.append(maps.local[:count])
+        globally.append(maps.globally[:count])
     return Maps(
-        local=base.join(torch.cat([m.local for m in maps]), plan.base),
-        globally=_blended(layout, plan, torch.cat([m.globally for m in maps])),
+        local=base.join(torch.cat(local), plan.base),
+        globally=_blended(layout, plan, torch.cat(globally)),
     )
 
 
-def _overlapping(networks: Networks, rgb: Tensor, layout: Layout, plan: Plan) -> Maps:
+def _overlapping(networks: Networks, rgb: Tensor, layout: Layout, plan: Plan, at_once: int) -> Maps:
     """Run teacher and student on tiles that abut, and the autoencoder alone on those between.
 
     The student's features are the same in every tile; they are kept for the whole frame: 768 bytes
@@ -36,20 +42,21 @@ def _overlapping(networks: Networks, rgb: Tensor, layout: Layout, plan: Plan) ->
     """
     base, fine = layout.base, layout.fine
     local, globally, kept = [], [], torch.empty(0)
-    for (row, column), tile in zip(
-        base.chosen(plan.base), base.pieces(rgb, plan.base), strict=True
-    ):
-        against_teacher, follows = networks.against_teacher(networks.norm(laid(tile[None])))
-        local.append(against_teacher)
+    places = iter(base.chosen(plan.base))
+    for tiles, count in passes(base.pieces(rgb, plan.base), at_once):
+        against_teacher, follows = networks.against_teacher(networks.norm(tiles))
+        local.append(against_teacher[:count])
         if not kept.numel():
             kept = follows.new_zeros(follows.shape[1], *base.lattice)
-        kept[:, row : row + CELLS, column : column + CELLS] = follows[0]
-    for (row, column), tile in zip(
-        fine.chosen(plan.fine), fine.pieces(rgb, plan.fine), strict=True
-    ):
-        follows = kept[None, :, row : row + CELLS, column : column + CELLS]
-        images = networks.norm(laid(tile[None]))
-        globally.append(networks.against_autoencoder(images, follows))
+        for features, (row, column) in zip(follows[:count], places, strict=False):
+            kept[:, row : row + CELLS, column : column + CELLS] = features
+    places = iter(fine.chosen(plan.fine))
+    for tiles, count in passes(fine.pieces(rgb, plan.fine), at_once):
+        follows = kept.new_zeros(at_once, len(kept), CELLS, CELLS)
+        for features, (row, column) in zip(follows[:count], places, strict=False):
+            features.copy_(kept[:, row : row + CELLS, column : column + CELLS])
+        found = networks.against_autoencoder(networks.norm(tiles), follows)
+        globally.append(found[:count])
     return Maps(
         local=base.join(torch.cat(local), plan.base),
         globally=_blended(layout, plan, torch.cat(globally)),
@@ -58,8 +65,3 @@ def _overlapping(networks: Networks, rgb: Tensor, layout: Layout, plan: Plan) ->
 
 def _blended(layout: Layout, plan: Plan, maps: Tensor) -> Tensor:
     return blend(layout.fine, maps, plan.fine, plan.shares.to(maps.device))
-
-
-def laid(tiles: Tensor) -> Tensor:
-    """Lay out (N, 3, H, W) in memory as the networks are."""
-    return tiles.contiguous(memory_format=torch.channels_last)

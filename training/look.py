@@ -7,8 +7,9 @@ from torch import Tensor
 
 from models.calibration import RawMaps
 from models.detector import Networks
+from models.passes import laid
 from models.scope import Scope
-from models.tiling import laid, tile_maps
+from models.tiling import tile_maps
 
 
 def look(networks: Mapping[str, Networks], rgb: Tensor, scope: Scope) -> dict[str, RawMaps]:

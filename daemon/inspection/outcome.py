@@ -50,7 +50,7 @@ def verdict_of(part: Settled, origin: Origin) -> Verdict:
         recipe_version=recipe.recipe.version if recipe else None,
         bundle=recipe.bundle.sha256 if recipe else None,
         calibration=recipe.calibration_sha256 if recipe else None,
-        engine=judging.engine if judging else None,
+        engine=_engine(part),
         code=origin.code,
         triggered_ns=part.triggered_ns + wall,
         published_ns=time.time_ns(),
@@ -58,6 +58,14 @@ def verdict_of(part: Settled, origin: Origin) -> Verdict:
         jobId=origin.job,
         isPartial=part.partial,
     )
+
+
+def _engine(part: Settled) -> str | None:
+    """Name what the views were inspected by; of a part that nobody inspected, what should have."""
+    looked = [view.outcome.engine for view in part.views if isinstance(view.outcome, Inspected)]
+    if known := sorted({engine for engine in looked if engine is not None}):
+        return " + ".join(known)
+    return part.judging.engine if part.judging else None
 
 
 def too_late(verdict: Verdict) -> Verdict:

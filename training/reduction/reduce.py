@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from models.detector import Detector, off_by
+from models.passes import laid
 from models.precision import TOLERANCE, Precision, autocast
 from models.reduced import Reduced
-from models.tiling import laid
 from training.reduction.reduction import Reduction
 from training.reduction.stimuli import colours, spoilt
 

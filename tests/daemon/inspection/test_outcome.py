@@ -108,6 +108,14 @@ def test_a_verdict_says_where_it_comes_from(recipe: LoadedRecipe) -> None:
     assert verdict.score == pytest.approx(9)
 
 
+def test_a_verdict_names_the_engine_that_looked(recipe: LoadedRecipe) -> None:
+    one, other = (replace(inspected(0), engine=f"torch/{n}-tiles") for n in (8, 16))
+    assert judged(recipe, part(one, one)).engine == "torch/8-tiles"
+    assert judged(recipe, part(one, other)).engine == "torch/16-tiles + torch/8-tiles"
+    should_have = judged(recipe, part(Unseen(Reason.LATE, "late"))).engine
+    assert should_have == Engine(recipe.bundle).fingerprint
+
+
 def test_regions_end_with_the_frame(recipe: LoadedRecipe) -> None:
     placement = Placement((0.0, 0.0), (4.0, 4.0), (33, 33))  # reaches over each border
     (region,) = judged(recipe, part(inspected(9.0, placement))).views[0].regions
