@@ -14,7 +14,7 @@ from models.detector import Maps, Networks
 from models.geometry import TILE
 from models.precision import Precision
 
-_HINTS = {Precision.FP32: "f32", Precision.REDUCED: "f32", Precision.BF16: "bf16"}
+HINTS = {Precision.FP32: "f32", Precision.REDUCED: "f32", Precision.BF16: "bf16"}
 
 
 Compiled = Callable[..., list[Tensor]]
@@ -72,14 +72,14 @@ class OpenVinoNetworks(Networks):
 
     def _compiled(self, module: nn.Module, *inputs: Tensor) -> Compiled:
         """Give a function as the module, of inputs of exactly these shapes."""
-        openvino = _openvino()
+        openvino = import_openvino()
         # A tensor that inference mode made cannot be exported.
         with torch.inference_mode(False), torch.no_grad():
             program = torch.export.export(module, tuple(i.clone() for i in inputs))
             model = openvino.convert_model(program)
         model.reshape({place: list(i.shape) for place, i in enumerate(inputs)})
         settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
+            "INFERENCE_PRECISION_HINT": HINTS[self._precision],
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # the daemon's cameras and sockets have cores of their own
@@ -94,7 +94,7 @@ class OpenVinoNetworks(Networks):
         return run
 
 
-def _openvino() -> ModuleType:
+def import_openvino() -> ModuleType:
     """Import the extra: it takes 0.3 s."""
     # Its import would report to its maker over the network, and write to the user's home folder:
     # nothing that a line PC does. Without this module it takes a stub that does nothing.

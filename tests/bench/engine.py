@@ -1,10 +1,12 @@
 """What an engine takes for a frame, by backend and precision, against plain ones and the floor.
 
     python -m tests.bench.engine [--bundle DIR] [--megapixels 0 5] [--threads 1] [--rounds 5]
+        [--anomalib FOLDER]
 
 Frames of 0 megapixels are one part at the scale ``whole``, others are cut into all their tiles. All
 take turns in one run, and so do a matrix product and a copy, which give the machine's rates; the
-floor of a precision is the operations that are really computed at that rate. Medians.
+floor of a precision is the operations that are really computed at that rate. Medians. FOLDER is or
+becomes an environment of its own for anomalib, whose EfficientAd then takes turns as well.
 """
 
 import argparse
@@ -28,13 +30,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from models import bundle as bundles
 from models.backend import Backend, backends
 from models.bundle import Bundle
-from models.detector import Networks
 from models.engine import Engine
 from models.mode import Mode
-from models.openvino_networks import OpenVinoNetworks
 from models.precision import Precision, has_bf16
 from models.scope import Scope
-from models.tiling import tile_maps
+from tests.bench import openvino_plain
+from tests.bench.anomalib_peer import Anomalib
 
 DEMO = Path("daemon/demo_recipe/bundle")
 TILE = (1, 3, 256, 256)
@@ -74,34 +75,32 @@ def frame_bundle(bundle: Bundle, megapixels: float) -> tuple[Bundle, Scope]:
     return found, Scope(Mode.TILES)
 
 
-def subjects(bundle: Bundle, scope: Scope, threads: int) -> list[Subject]:
-    """Give what takes turns: plain networks tile by tile, and effad's engines."""
+def subjects(
+    bundle: Bundle, scope: Scope, threads: int, anomalib: Anomalib | None
+) -> list[Subject]:
+    """Give what takes turns: plain networks and anomalib's tile by tile, and effad's engines."""
     rgb = bundle.reference
     name = str(scope.mode)
     detector, thin = bundle.detectors[name], bundle.reduced.get(name)
     layout = scope.lay(*rgb.shape[-2:])
-    tiles = layout.base.tiles if name == "tiles" else 1
-    full = tiles * gflop_of(detector)
-    reduced = full if thin is None else tiles * gflop_of(thin)
+    cut = list(layout.base.cut(rgb) if name == "tiles" else layout.whole.cut(rgb))
+    full = len(cut) * gflop_of(detector)
+    reduced = full if thin is None else len(cut) * gflop_of(thin)
 
-    def plain(networks: Networks) -> Callable[[], object]:
-        def look() -> object:
-            with torch.inference_mode():
-                if name == "tiles":
-                    return tile_maps(networks, rgb, layout, layout.everything)
-                return networks(layout.whole.cut(rgb))
+    def plain() -> object:
+        with torch.inference_mode():
+            return [detector(tile[None]) for tile in cut]
 
-        return look
-
-    found = [Subject("plain torch fp32", plain(detector), full, Precision.FP32)]
+    found = [Subject("plain torch fp32", plain, full, Precision.FP32)]
+    if anomalib is not None:
+        looks = anomalib.looks(len(cut))
+        found += [Subject(n, look, full, Precision.FP32) for n, look in looks.items()]
     precisions = [p for p in Precision if p is not Precision.BF16 or has_bf16()]
     here = backends("cpu")
     if Backend.OPENVINO in here:
-        found += [
-            Subject(f"plain openvino {p}", plain(OpenVinoNetworks(detector, p, threads)), full, p)
-            for p in precisions
-            if p is not Precision.REDUCED
-        ]
+        for p in set(precisions) - {Precision.REDUCED}:
+            looks_ = openvino_plain.looks(detector, cut, p, threads)
+            found += [Subject(n, look, full, p) for n, look in looks_.items()]
     for backend in here:
         for precision in precisions:
             engine = Engine(
@@ -133,10 +132,12 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def measure(bundle: Bundle, megapixels: float, threads: int, rounds: int) -> dict[str, object]:
+def measure(
+    bundle: Bundle, megapixels: float, threads: int, rounds: int, anomalib: Anomalib | None
+) -> dict[str, object]:
     """Give the table of one frame size."""
     sized, scope = frame_bundle(bundle, megapixels)
-    those = subjects(sized, scope, threads)
+    those = subjects(sized, scope, threads, anomalib)
     machine = rates()
     took: dict[str, list[float]] = {s.name: [] for s in those}
     rate: dict[str, list[float]] = {name: [] for name in machine}
@@ -166,7 +167,7 @@ def measure(bundle: Bundle, megapixels: float, threads: int, rounds: int) -> dic
             }
         )
         print(
-            f"  {subject.name:22} {1000 * seconds:9.1f} ms  {first / seconds:5.2f} x plain fp32"
+            f"  {subject.name:32} {1000 * seconds:9.1f} ms  {first / seconds:5.2f} x plain fp32"
             f"  floor {1000 * floor:8.1f} ms ({floor / seconds:.0%})",
             flush=True,
         )
@@ -185,6 +186,7 @@ def main() -> int:
     parser.add_argument("--megapixels", type=float, nargs="+", default=[0.0, 5.0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--anomalib", type=Path, help="folder of its environment")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -198,7 +200,12 @@ def main() -> int:
         **libraries,
     }
     print(json.dumps(about))
-    tables = [measure(bundle, size, args.threads, args.rounds) for size in args.megapixels]
+    anomalib = args.anomalib and Anomalib(args.anomalib, args.threads)
+    tables = [
+        measure(bundle, size, args.threads, args.rounds, anomalib) for size in args.megapixels
+    ]
+    if anomalib:
+        anomalib.close()
     if args.json is not None:
         args.json.write_text(json.dumps({**about, "tables": tables}, indent=1) + "\n")
     return 0

@@ -106,7 +106,7 @@ def test_what_is_returned_is_not_written_over(bundle: Bundle) -> None:
 def test_nothing_is_reported_to_anybody(tmp_path: Path) -> None:
     """The library's own import sends usage data; in a process of its own, and a home of its own."""
     code = (
-        "import sys; from models.openvino_networks import _openvino; _openvino();"
+        "import sys; from models.openvino_networks import import_openvino; import_openvino();"
         " assert sys.modules['openvino_telemetry'] is None; import openvino.tools.ovc.convert_impl"
         " as c; assert 'stub' in c.tm.__name__"
     )

@@ -1,0 +1,62 @@
+"""anomalib's EfficientAd over tiles, in an environment of its own: ``tests.bench.engine`` asks it.
+
+    python anomalib_worker.py THREADS
+
+For each line ``KIND TILES``, KIND ``torch`` or ``openvino``, it looks at so many tiles of 256 x 256
+pixels, one after the other, and answers with the seconds that it took. Weights are random: they do
+not change what is computed.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import openvino
+import torch
+from anomalib.models.image.efficient_ad.torch_model import EfficientAdModel
+
+Look = Callable[[int], None]
+
+
+def torchs(threads: int) -> tuple[Look, EfficientAdModel]:
+    torch.set_num_threads(threads)
+    model = EfficientAdModel().eval()
+    tile = torch.rand(1, 3, 256, 256)
+
+    def look(tiles: int) -> None:
+        with torch.inference_mode():
+            for _ in range(tiles):
+                model(tile)
+
+    return look, model
+
+
+def openvinos(model: EfficientAdModel, threads: int) -> Look:
+    """As its export: the traced model, at the latency hint and the processor's own precision."""
+    converted = openvino.convert_model(model, example_input=torch.rand(1, 3, 256, 256))
+    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    compiled = openvino.Core().compile_model(converted, "CPU", hints)
+    tile = np.random.default_rng(0).random((1, 3, 256, 256), np.float32)
+
+    def look(tiles: int) -> None:
+        for _ in range(tiles):
+            compiled(tile)
+
+    return look
+
+
+def main() -> None:
+    threads = int(sys.argv[1])
+    torch_look, model = torchs(threads)
+    looks = {"torch": torch_look, "openvino": openvinos(model, threads)}
+    print("ready", flush=True)
+    for line in sys.stdin:
+        kind, tiles = line.split()
+        began = time.perf_counter()
+        looks[kind](int(tiles))
+        print(time.perf_counter() - began, flush=True)
+
+
+if __name__ == "__main__":
+    main()
