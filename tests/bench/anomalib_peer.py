@@ -1,8 +1,8 @@
 """anomalib beside effad in one benchmark, in an environment of its own that is made here."""
 
+import shutil
 import subprocess
 import sys
-import venv
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +11,14 @@ PACKAGES = ("anomalib", "openvino")
 
 
 def environment(folder: Path) -> Path:
-    """Make a virtual environment with anomalib, unless the folder has one; give its Python."""
+    """Make a virtual environment with anomalib unless the folder has one; give its Python."""
     python = folder / "bin" / "python"
     if not (folder / "made").exists():
+        if (uv := shutil.which("uv")) is None:
+            raise RuntimeError("the environment of anomalib is made by uv: pip install uv")
         print(f"installing {', '.join(PACKAGES)} into {folder}", file=sys.stderr, flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "-q", "install", *PACKAGES], check=True)
+        subprocess.run([uv, "venv", "-q", "--clear", folder], check=True)
+        subprocess.run([uv, "pip", "install", "-q", "--python", python, *PACKAGES], check=True)
         (folder / "made").touch()
     return python
 
@@ -29,7 +31,7 @@ class Anomalib:
             [environment(folder), WORKER, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # warnings of its libraries
             text=True,
         )
         self._answer()
@@ -52,9 +54,8 @@ class Anomalib:
         self._process.kill()
         self._process.wait()
 
-    def _answer(self) -> str:
+    def _answer(self) -> None:
         pipe = self._process.stdout
         assert pipe is not None
-        if not (line := pipe.readline()):
+        if not pipe.readline():
             raise RuntimeError(f"{WORKER.name} ended with {self._process.wait()}")
-        return line
