@@ -54,6 +54,7 @@ class Run:
     natural: Path | None = None  # folder of natural images, for L_OOD and textures
     start: Path | None = None  # bundle to start from
     find_suspects: bool = True  # among the images trained on, afterwards
+    thin: bool = True  # layers are made thin, afterwards
 
 
 def load_teacher(path: Path) -> tuple[Teacher, PdnSize, dict[str, JsonValue]]:
@@ -106,9 +107,10 @@ def run(settings: Run) -> Manifest:
             )
         detectors[scale] = detector.eval()
         detector.requires_grad_(False)
-        thin = reduce(detector, list(held_out.spread(_REDUCED_BY)), list(held_out.of(0)))
-        if thin is not None:
-            reduced[scale] = thin.reduced.cpu()
+        if settings.thin:
+            thin = reduce(detector, list(held_out.spread(_REDUCED_BY)), list(held_out.of(0)))
+            if thin is not None:
+                reduced[scale] = thin.reduced.cpu()
     for detector in detectors.values():
         detector.cpu()
     provenance = _provenance(settings, parts, history, start, device, time.monotonic() - began)

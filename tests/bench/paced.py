@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from models.images import find_images, read_rgb
 from models.recipe import LoadedRecipe
 from tests.system.line import Line
 
+SERIAL = "A1"
 OUTSTANDING = 4  # triggers, where the line is to be kept busy
 
 
@@ -28,8 +30,15 @@ class Told:
 class Paced:
     """A line whose triggers come at a rate; takes in its verdicts meanwhile."""
 
-    def __init__(self, line: Line, scene: Scene) -> None:
+    def __init__(
+        self,
+        line: Line,
+        scene: Scene,
+        serials: Sequence[str] = (SERIAL,),
+        outstanding: int = OUTSTANDING,
+    ) -> None:
         self.line, self.scene = line, scene
+        self._serials, self._outstanding = serials, outstanding
         self.told: list[Told] = []
         self.sent = 0
 
@@ -43,7 +52,8 @@ class Paced:
                 self.told.append(Told(verdict, (now - verdict.triggered_ns) / 1e6))
 
     def pulse(self) -> None:
-        self.scene.pulse("A1")
+        for serial in self._serials:
+            self.scene.pulse(serial)
         self.sent += 1
 
     def settle(self) -> None:
@@ -66,7 +76,7 @@ class Paced:
         """Keep the line busy; give the verdicts a second."""
         begun, first = time.monotonic(), len(self.told)
         while time.monotonic() < begun + seconds:
-            while self.sent - len(self.told) < OUTSTANDING:
+            while self.sent - len(self.told) < self._outstanding:
                 self.pulse()
             self.take(0.001)
         rate = (len(self.told) - first) / (time.monotonic() - begun)

@@ -132,9 +132,10 @@ def test_a_run_goes_on_from_another_bundle(
 ) -> None:
     """Hardly trained, its student is that of before, and not a random one."""
     frozen = TrainSettings(steps=1, rate=1e-12, rate_ae=1e-12, weight_decay=0.0)
-    plan = Run(good_parts, tmp_path / "next", teacher_file, hold_out=0.5, train=frozen)
+    plan = Run(good_parts, tmp_path / "next", teacher_file, hold_out=0.5, train=frozen, thin=False)
     manifest = run(replace(plan, start=tiny_bundle))
     old, new = (bundles.load(path) for path in (tiny_bundle, tmp_path / "next"))
+    assert not new.reduced, "layers stay whole where thin ones are not wished"
     assert manifest.provenance["start"] == {"bundle": "bundle", "sha256": old.sha256}
     for key, value in old.detectors["whole"].student.state_dict().items():
         found = new.detectors["whole"].student.state_dict()[key]
