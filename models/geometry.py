@@ -158,22 +158,36 @@ class Tiles:
 
     def pad(self, frame: Tensor) -> Tensor:
         """Reflect (3, H, W) outwards, again and again where it is small, so that cells cover it."""
-        for axis, (size, cells) in enumerate(
-            zip((self.height, self.width), self.cells, strict=True), start=1
-        ):
-            reach = STEP * max(cells, CELLS) + TILE - STEP * CELLS
-            frame = frame.index_select(axis, _reflection(size, reach).to(frame.device))
-        return frame
+        rows, columns = (source.to(frame.device) for source in self._sources)
+        return frame.index_select(1, rows).index_select(2, columns)
+
+    @property
+    def _sources(self) -> tuple[Tensor, Tensor]:
+        """Which row and column of the frame each one of the padded frame shows."""
+        rows, columns = (
+            _reflection(size, STEP * max(cells, CELLS) + TILE - STEP * CELLS)
+            for size, cells in zip((self.height, self.width), self.cells, strict=True)
+        )
+        return rows, columns
 
     def cut(self, frame: Tensor, which: Sequence[int] | None = None) -> Tensor:
         """Cut (3, H, W) float into (N, 3, 256, 256): the tiles ``which``, by default all."""
         return torch.stack(list(self.pieces(frame, which)))
 
     def pieces(self, frame: Tensor, which: Sequence[int] | None = None) -> Iterator[Tensor]:
-        """Yield the tiles ``which``, by default all, of (3, H, W): each (3, 256, 256), a view."""
-        padded = self.pad(frame)
+        """Yield the tiles ``which``, by default all, of (3, H, W): each (3, 256, 256)."""
+        # Padding all of a frame would hold it twice: tiles that reach over its border are few.
+        rows, columns = (source.to(frame.device) for source in self._sources)
         for row, column in self.chosen(which):
-            yield padded[:, STEP * row : STEP * row + TILE, STEP * column : STEP * column + TILE]
+            top, left = STEP * row - BORDER, STEP * column - BORDER
+            if 0 <= top <= self.height - TILE and 0 <= left <= self.width - TILE:
+                yield frame[:, top : top + TILE, left : left + TILE]
+            else:
+                down, across = (
+                    source[STEP * first : STEP * first + TILE]
+                    for source, first in ((rows, row), (columns, column))
+                )
+                yield frame[:, down[:, None], across]
 
     def join(self, maps: Tensor, which: Sequence[int] | None = None) -> Tensor:
         """Join maps of tiles, (N, 56, 56), to the map of the frame, (rows, columns).

@@ -20,7 +20,7 @@ MOSAIC = {
 #: Bilinear interpolation of one colour from the pixels that have it: red and blue, and green.
 QUARTER = ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25))
 HALF = ((0.0, 0.25, 0.0), (0.25, 1.0, 0.25), (0.0, 0.25, 0.0))
-_BAND = 256  # rows of a frame
+_BAND = 256  # rows of a frame, an even number of them
 
 
 def upload(frame: RawFrame, device: torch.device) -> Tensor:
@@ -35,17 +35,17 @@ def to_rgb(frame: Tensor, pixel_format: PixelFormat) -> Tensor:
 
     Bayer is demosaiced bilinearly, Mono expanded, alpha dropped.
     """
+    if pixel_format is PixelFormat.BGR8:
+        frame = frame.flip(-1)
     values = frame.float()
     if pixel_format.bits > 8:
-        return (values / float(2**pixel_format.bits - 1)).clamp(max=1).expand(3, -1, -1)
-    if pixel_format is PixelFormat.MONO8:
-        return (values / 255).expand(3, -1, -1)
+        return values.div_(float(2**pixel_format.bits - 1)).clamp_(max=1).expand(3, -1, -1)
     if pixel_format in MOSAIC:
         return demosaic(values, *MOSAIC[pixel_format]).div_(255)
-    colours = values[..., :3]
-    if pixel_format is PixelFormat.BGR8:
-        colours = colours.flip(-1)
-    return colours.permute(2, 0, 1) / 255
+    values.div_(255)
+    if pixel_format is PixelFormat.MONO8:
+        return values.expand(3, -1, -1)
+    return values[..., :3].permute(2, 0, 1)
 
 
 def demosaic(mosaic: Tensor, red: tuple[int, int], blue: tuple[int, int]) -> Tensor:
@@ -53,17 +53,17 @@ def demosaic(mosaic: Tensor, red: tuple[int, int], blue: tuple[int, int]) -> Ten
 
     A mosaic mirrored about its border pixel goes on as it was, so that is what lies beyond.
     """
-    planes = mosaic.new_zeros(3, *mosaic.shape)
-    planes[1] = mosaic
-    for plane, (row, column) in ((0, red), (2, blue)):
-        here = (slice(row, None, 2), slice(column, None, 2))
-        planes[plane][here] = mosaic[here]
-        planes[1][here] = 0
     kernels = mosaic.new_tensor([QUARTER, HALF, QUARTER])[:, None]
-    planes = functional.pad(planes[None], (1, 1, 1, 1), mode="reflect")
-    found = torch.empty(3, *mosaic.shape, dtype=planes.dtype, device=planes.device)
+    padded = functional.pad(mosaic[None, None], (1, 1, 1, 1), mode="reflect")[0, 0]
+    found = mosaic.new_empty(3, *mosaic.shape)
     # A whole frame of 20 megapixels at once takes 3 GB. The sums are exact: bands change no bit.
     for top in range(0, mosaic.shape[0], _BAND):
-        band = planes[:, :, top : top + _BAND + 2]
-        found[:, top : top + _BAND] = functional.conv2d(band, kernels, groups=3)[0]
+        band = padded[top : top + _BAND + 2]
+        planes = band.new_zeros(3, *band.shape)
+        planes[1] = band
+        for plane, (row, column) in ((0, red), (2, blue)):
+            here = (slice(1 - row, None, 2), slice(1 - column, None, 2))  # one pixel further in
+            planes[plane][here] = band[here]
+            planes[1][here] = 0
+        found[:, top : top + _BAND] = functional.conv2d(planes[None], kernels, groups=3)[0]
     return found

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import sys
 import time
@@ -107,6 +108,7 @@ def subjects(
                 bundle, precision=precision, threads=threads, scope=scope, backend=backend
             )
             gflop = full if precision is Precision.FP32 else reduced
+            engine.prepare()
             look = partial(engine.look_at, rgb)
             found.append(Subject(f"effad {backend} {precision}", look, gflop, precision))
     return found
@@ -133,18 +135,24 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def measure(
-    bundle: Bundle, megapixels: float, threads: int, rounds: int, anomalib: Anomalib | None
+    bundle: Bundle,
+    megapixels: float,
+    threads: int,
+    rounds: int,
+    anomalib: Anomalib | None,
+    only: str,
 ) -> dict[str, object]:
     """Give the table of one frame size."""
     sized, scope = frame_bundle(bundle, megapixels)
-    those = subjects(sized, scope, threads, anomalib)
+    those = [s for s in subjects(sized, scope, threads, anomalib) if re.search(only, s.name)]
     machine = rates()
     took: dict[str, list[float]] = {s.name: [] for s in those}
     rate: dict[str, list[float]] = {name: [] for name in machine}
-    for turn in range(rounds + 1):
+    warm = 0 if megapixels else 1  # a frame of many tiles warms itself
+    for turn in range(rounds + warm):
         for subject in those:
             seconds = _seconds(subject.look)
-            if turn:
+            if turn >= warm:
                 took[subject.name].append(seconds)
         for name, one in machine.items():
             rate[name].append(one())
@@ -187,6 +195,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--anomalib", type=Path, help="folder of its environment")
+    parser.add_argument("--only", default="", help="rows whose name has this regular expression")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -202,7 +211,8 @@ def main() -> int:
     print(json.dumps(about))
     anomalib = args.anomalib and Anomalib(args.anomalib, args.threads)
     tables = [
-        measure(bundle, size, args.threads, args.rounds, anomalib) for size in args.megapixels
+        measure(bundle, size, args.threads, args.rounds, anomalib, args.only)
+        for size in args.megapixels
     ]
     if anomalib:
         anomalib.close()
