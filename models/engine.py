@@ -63,11 +63,14 @@ class Engine:
             for name in self.mode.scales
         }
         self._look_through(scope)
+        self._name = self._named()
 
     @property
     def fingerprint(self) -> str:
         """What decides the bits of its maps. It changes when a pass gets smaller."""
-        return self._name()
+        tiles = "tile" if self._at_once == 1 else f"{self._at_once}-tiles"
+        stride = self.scope.tile_stride
+        return f"{self._name}/{tiles}" + ("" if stride == STRIDE else f"-stride-{stride}")
 
     def asking(self, asks: Asks) -> "Engine":
         """Give this engine, in mode adaptive, with what decides which tiles are computed."""
@@ -190,18 +193,15 @@ class Engine:
             )
         return worst
 
-    def _name(self) -> str:
+    def _named(self) -> str:
         if self.device.type == "cuda":
             where = torch.cuda.get_device_name(self.device).replace(" ", "-")
         else:
             where = f"{platform.machine()}-{torch.backends.cpu.get_cpu_capability()}"
-        stride = self.scope.tile_stride
-        tiles = "tile" if self._at_once == 1 else f"{self._at_once}-tiles"
-        finer = "" if stride == STRIDE else f"-stride-{stride}"
         # torch's own version names its CUDA as well, and what it is built for decides bits.
         torchs = self._backend is Backend.TORCH
         library = torch.__version__ if torchs else version(self._backend)
         return (
             f"{self._backend}-{library}/{self.device.type}/{where}"
-            f"/{self._precision}/threads-{self._threads}/{tiles}{finer}"
+            f"/{self._precision}/threads-{self._threads}"
         )
