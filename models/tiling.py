@@ -23,14 +23,14 @@ def tile_maps(
         return Maps(nothing, nothing)
     if layout.fine.stride != STRIDE:
         return _overlapping(networks, rgb, layout, plan, at_once)
-    local, globally = [], []
+    local, globally = _Collected(rgb, len(plan.base)), _Collected(rgb, len(plan.base))
     for tiles, count in passes(base.pieces(rgb, plan.base), at_once):
         maps = networks(tiles)
-        local.append(maps.local[:count])
-        globally.append(maps.globally[:count])
+        local.add(maps.local[:count])
+        globally.add(maps.globally[:count])
     return Maps(
-        local=base.join(torch.cat(local), plan.base),
-        globally=_blended(layout, plan, torch.cat(globally)),
+        local=base.join(local.maps, plan.base),
+        globally=_blended(layout, plan, globally.maps),
     )
 
 
@@ -41,11 +41,12 @@ def _overlapping(networks: Networks, rgb: Tensor, layout: Layout, plan: Plan, at
     a cell in bf16 and 384 channels, twice that in fp32.
     """
     base, fine = layout.base, layout.fine
-    local, globally, kept = [], [], torch.empty(0)
+    local, globally = _Collected(rgb, len(plan.base)), _Collected(rgb, len(plan.fine))
+    kept = torch.empty(0)
     places = iter(base.chosen(plan.base))
     for tiles, count in passes(base.pieces(rgb, plan.base), at_once):
         against_teacher, follows = networks.against_teacher(networks.norm(tiles))
-        local.append(against_teacher[:count])
+        local.add(against_teacher[:count])
         if not kept.numel():
             kept = follows.new_zeros(follows.shape[1], *base.lattice)
         for features, (row, column) in zip(follows[:count], places, strict=False):
@@ -56,11 +57,28 @@ def _overlapping(networks: Networks, rgb: Tensor, layout: Layout, plan: Plan, at
         for features, (row, column) in zip(follows[:count], places, strict=False):
             features.copy_(kept[:, row : row + CELLS, column : column + CELLS])
         found = networks.against_autoencoder(networks.norm(tiles), follows)
-        globally.append(found[:count])
+        globally.add(found[:count])
     return Maps(
-        local=base.join(torch.cat(local), plan.base),
-        globally=_blended(layout, plan, torch.cat(globally)),
+        local=base.join(local.maps, plan.base),
+        globally=_blended(layout, plan, globally.maps),
     )
+
+
+class _Collected:
+    """The maps of tiles, (N, 56, 56), as passes give them.
+
+    Room for all is taken before the first pass. Maps that were kept one by one would lie between
+    the activations of each pass and the next, and a large frame's heap would grow by megabytes a
+    tile.
+    """
+
+    def __init__(self, like: Tensor, count: int) -> None:
+        self.maps = like.new_empty(count, CELLS, CELLS)
+        self._filled = 0
+
+    def add(self, some: Tensor) -> None:
+        self.maps[self._filled : self._filled + len(some)] = some
+        self._filled += len(some)
 
 
 def _blended(layout: Layout, plan: Plan, maps: Tensor) -> Tensor:
