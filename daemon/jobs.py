@@ -91,10 +91,12 @@ class Jobs:
         return self._wished and self.current is None
 
     def wish(self) -> None:
-        """Wish for a job; raises ``InputError`` if there is one."""
+        """Wish for a job; raises ``InputError`` if there is one, or one is wished for already."""
+        state = self._herald.state
         if self.current is not None:
-            state = self._herald.state
             raise InputError(f"state is {state}: a job is there already; StopJob first")
+        if self._wished:
+            raise InputError(f"state is {state}: a job is about to start; wait for it")
         self._wished = True
         self._wake()
 

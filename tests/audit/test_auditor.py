@@ -87,7 +87,9 @@ def test_any_wrong_word_is_found(fates: list[str], data: st.DataObject) -> None:
     words = {*RIGHT.values(), "late", "overrun", "camera_down", "shutdown", "restart"}
     wrong = words - {RIGHT[fates[at]], "FAIL"}
     said[at] = verdict(log, at + 1, data.draw(st.sampled_from(sorted(wrong))))
-    assert any("must be" in text for text in audited(log, said))
+    # With two slots the third of three frames may well have met none that was free.
+    roomy = replace(PROMISE, slots=len(fates) + 1)
+    assert any("must be" in text for text in audited(log, said, roomy))
 
 
 @given(st.integers(0, 4))
