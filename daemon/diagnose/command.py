@@ -1,21 +1,22 @@
 """effad-diagnose: one file for a bug report, with what is needed to find out what went wrong.
 
-Neither images nor names of parts nor weights go into it unless asked for, and keys never do. It
-may be run while effad runs, and where effad does not start.
+Neither images nor names of parts go into it unless asked for; keys and weights never do. It may be
+run while effad runs, and where effad does not start.
 """
 
 import argparse
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from daemon.assembly import state_folder
 from daemon.diagnose import line, machine
 from daemon.journal import JournalError
+from daemon.journal.export import whole
 from daemon.journal.options import at_least_one
 from daemon.settings import read
 from models.errors import InputError, reports_input_errors
@@ -25,7 +26,7 @@ DEFAULT = Path("/etc/effad/effad.toml")
 MISSING = (InputError, JournalError, OSError, ValueError, RuntimeError)
 
 
-class Parcel:
+class Evidence:
     """A zip archive that takes what can be had, and tells what cannot."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
@@ -41,33 +42,41 @@ class Parcel:
         else:
             self._archive.writestr(name, content)
 
+    def add_all(self, what: str, files: Callable[[], Iterable[tuple[str, Path]]]) -> None:
+        """Add files, each with its name in the archive."""
+        try:
+            found = list(files())
+        except MISSING as error:
+            self.missing.append(f"{what}: {error}")
+            return
+        for name, path in found:
+            self.add(name, path.read_bytes)
 
-def fill(parcel: Parcel, options: argparse.Namespace) -> None:
+
+def fill(evidence: Evidence, options: argparse.Namespace) -> None:
     """Add all that is wanted."""
-    parcel.add("software.txt", machine.software)
-    parcel.add("hardware.txt", machine.hardware)
-    parcel.add("drivers.txt", machine.drivers)
-    parcel.add("effad.toml", options.config.read_bytes)
+    evidence.add("software.txt", machine.software)
+    evidence.add("hardware.txt", machine.hardware)
+    evidence.add("drivers.txt", machine.drivers)
+    evidence.add("effad.toml", options.config.read_bytes)
     since = datetime.now() - timedelta(days=options.days)
     for name, make in machine.service(options.unit).items():
-        parcel.add(name, make)
-    parcel.add("log.txt", lambda: machine.log(options.unit, since.isoformat(" ", "seconds")))
+        evidence.add(name, make)
+    evidence.add("log.txt", lambda: machine.log(options.unit, since.isoformat(" ", "seconds")))
     try:
         settings = read(options.config)
     except MISSING as error:
-        parcel.missing.append(f"all that the settings name: {error}")
+        evidence.missing.append(f"all that the settings name: {error}")
         return
-    parcel.add("disks.txt", lambda: machine.disks(state_folder(settings)))
+    evidence.add("disks.txt", lambda: machine.disks(state_folder(settings)))
     since_ns = round(since.timestamp() * 1e9)
     for name, make in line.journal(settings, since_ns, parts=options.parts).items():
-        parcel.add(name, make)
-    try:
-        for name, path in line.recipes(settings):
-            parcel.add(name, path.read_bytes)
-        for path in line.images(settings, options.images) if options.images else ():
-            parcel.add(f"images/{path.name}", path.read_bytes)
-    except MISSING as error:
-        parcel.missing.append(f"recipes and images: {error}")
+        evidence.add(name, make)
+    evidence.add_all("recipes", lambda: line.recipes(settings))
+    if options.images:
+        evidence.add_all(
+            "images", lambda: line.images(settings, options.images, parts=options.parts)
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,27 +98,23 @@ def main(argv: list[str] | None = None) -> int:
     """Write the archive. Status: 0, 2 if it cannot be written."""
     options = _parser().parse_args(argv)
     output = options.output or Path(time.strftime("effad-diagnose-%Y%m%d-%H%M%S.zip"))
-    try:
-        with output.open("xb") as file:
-            missing = _write(file, options)
-    except OSError as error:
-        if not isinstance(error, FileExistsError):
-            output.unlink(missing_ok=True)
-        why = f"{error.strerror or error}; name another with --output"
-        raise InputError(f"--output {output}: {why}") from error
+    if output.exists():
+        raise InputError(f"--output {output}: File exists; name another with --output")
+    with whole(output) as file:
+        missing = _write(file, options)
     for told in missing:
         print(f"not in it: {told}", file=sys.stderr)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB; look into it before you send it")
     return 0
 
 
-def _write(file: BinaryIO, options: argparse.Namespace) -> list[str]:
+def _write(file: IO[bytes], options: argparse.Namespace) -> list[str]:
     """Write the archive; give what could not be had."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        parcel = Parcel(archive)
-        fill(parcel, options)
-        archive.writestr("missing.txt", "".join(f"{told}\n" for told in parcel.missing))
-    return parcel.missing
+        evidence = Evidence(archive)
+        fill(evidence, options)
+        archive.writestr("missing.txt", "".join(f"{told}\n" for told in evidence.missing))
+    return evidence.missing
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """The line that effad inspects: settings, recipes, what the journal says of the last days."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from daemon.archive.record import IMAGE
 from daemon.assembly import state_folder
 from daemon.journal.filters import Filter
 from daemon.journal.reader import JournalReader
-from daemon.journal.report import report
+from daemon.journal.report import Report, report
 from daemon.journal.report_text import text
 from daemon.settings import Settings
 from models.recipe_library import folders
@@ -24,25 +26,26 @@ def journal(settings: Settings, since_ns: int, *, parts: bool) -> dict[str, Call
     Without ``parts`` no verdict names its part, lot or serial number.
     """
     folder = state_folder(settings)
-    wanted = Filter(since_ns=since_ns, limit=_VERDICTS)
 
-    def told() -> str:
+    @cache
+    def reported() -> Report:
         with JournalReader(folder) as reader:
-            return text(report(reader, Filter(since_ns=since_ns)))
-
-    def alarms() -> str:
-        with JournalReader(folder) as reader:
-            found = report(reader, Filter(since_ns=since_ns)).alarms
-        return "".join(json.dumps(asdict(alarm)) + "\n" for alarm in found)
+            return report(reader, Filter(since_ns=since_ns))
 
     def verdicts() -> str:
         with JournalReader(folder) as reader:
-            documents = [row.document for row in reader.query(wanted)]
-        if not parts:
-            documents = [{**document, "part": None} for document in documents]
-        return "".join(json.dumps(document) + "\n" for document in documents)
+            found = reader.query(Filter(since_ns=since_ns, limit=_VERDICTS))
+            return _lines(r.document if parts else {**r.document, "part": None} for r in found)
 
-    return {"report.txt": told, "alarms.jsonl": alarms, "verdicts.jsonl": verdicts}
+    return {
+        "report.txt": lambda: text(reported()),
+        "alarms.jsonl": lambda: _lines(map(asdict, reported().alarms)),
+        "verdicts.jsonl": verdicts,
+    }
+
+
+def _lines(documents: Iterable[dict[str, Any]]) -> str:
+    return "".join(f"{json.dumps(document)}\n" for document in documents)
 
 
 def recipes(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -58,8 +61,13 @@ def recipes(settings: Settings) -> Iterator[tuple[str, Path]]:
                 yield f"recipes/{recipe.name}/{path.relative_to(recipe)}", path
 
 
-def images(settings: Settings, count: int) -> list[Path]:
-    """Give the newest images that were kept, with the records beside them."""
+def images(settings: Settings, count: int, *, parts: bool) -> Iterator[tuple[str, Path]]:
+    """Yield the newest images that were kept; with ``parts`` also what lies beside them.
+
+    The record of an image holds its verdict, which names the part.
+    """
     folder = state_folder(settings) / settings.images.folder
     newest = sorted(folder.rglob(f"*{IMAGE}"), key=lambda path: path.stat().st_mtime)[-count:]
-    return [beside for path in newest for beside in sorted(path.parent.glob(f"{path.stem}.*"))]
+    for image in newest:
+        for path in sorted(image.parent.glob(f"{image.stem}.*")) if parts else [image]:
+            yield f"images/{path.name}", path

@@ -26,6 +26,7 @@ def config(tmp_path: Path, tiny_recipe: Path) -> Path:
     image = state / "images" / "2026-11-24" / "nut-1-cam.png"
     image.parent.mkdir(parents=True)
     image.write_bytes(b"pixels of a part")
+    image.with_suffix(".json").write_text('{"verdict": {"part": {"id": "P-4711"}}}')
     assert keys(["make-server", "--keys", str(state / "keys")]) == 0
     file = tmp_path / "effad.toml"
     file.write_text(
@@ -49,23 +50,23 @@ def test_it_holds_what_a_report_needs(config: Path, tmp_path: Path) -> None:
     assert b"torch==" in found["software.txt"]
     assert b"MemTotal" in found["hardware.txt"]
     assert found["effad.toml"] == config.read_bytes()
-    assert b"verdicts.sqlite" in found["disks.txt"] or b"journal" in found["disks.txt"]
+    assert b"journal.db" in found["disks.txt"]
     assert b"PASS          1" in found["report.txt"]
     (told,) = (json.loads(line) for line in found["verdicts.jsonl"].splitlines())
     assert (told["seq"], told["part"]) == (1, None)
     assert any(name.startswith("recipes/recipe/recipe-") for name in found)
-    assert b"effad-of-no-machine" in found["missing.txt"] or b"log.txt" in found["missing.txt"]
+    assert b"effad-of-no-machine" in found["missing.txt"]
 
 
 def test_neither_parts_nor_images_nor_keys_are_in_it(config: Path, tmp_path: Path) -> None:
     (secret,) = tmp_path.rglob("*.key_secret")
     key = next(line for line in secret.read_text().splitlines() if SECRET in line).split('"')[1]
-    for more in ((), ("--parts", "--images", "5")):
-        found = made(config, tmp_path / f"{len(more)}.zip", *more)
+    for more in ((), ("--parts",), ("--images", "5"), ("--parts", "--images", "5")):
+        found = made(config, tmp_path / f"{'-'.join(more)}.zip", *more)
         whole = b"".join(found.values())
         assert key.encode() not in whole
-        assert (b"P-4711" in whole) == bool(more)
-        assert (b"pixels of a part" in whole) == bool(more)
+        assert (b"P-4711" in whole) == ("--parts" in more)
+        assert (b"pixels of a part" in whole) == ("--images" in more)
         assert not any(name.endswith((".safetensors", ".key_secret")) for name in found)
 
 
@@ -80,7 +81,8 @@ def test_what_is_broken_is_told_and_the_rest_is_taken(
             shutil.rmtree(tmp_path / "state")
         case "recipe":
             shutil.rmtree(tmp_path / "recipes")
-    found = made(config, tmp_path / "report.zip")
+    found = made(config, tmp_path / "report.zip", "--images", "1")
+    assert ("images/nut-1-cam.png" in found) == (broken == "recipe"), "beside a broken recipe"
     assert b"torch==" in found["software.txt"]
     assert "not in it: " in capsys.readouterr().err
     word = {"settings": b"effad.toml", "journal": b"report.txt", "recipe": b"recipes"}[broken]
