@@ -183,11 +183,8 @@ class Tiles:
             if 0 <= top <= self.height - TILE and 0 <= left <= self.width - TILE:
                 yield frame[:, top : top + TILE, left : left + TILE]
             else:
-                down, across = (
-                    source[STEP * first : STEP * first + TILE]
-                    for source, first in ((rows, row), (columns, column))
-                )
-                yield frame[:, down[:, None], across]
+                down = rows[STEP * row : STEP * row + TILE, None]
+                yield frame[:, down, columns[STEP * column : STEP * column + TILE]]
 
     def join(self, maps: Tensor, which: Sequence[int] | None = None) -> Tensor:
         """Join maps of tiles, (N, 56, 56), to the map of the frame, (rows, columns).
