@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Anomalib:
         pipe.flush()
         self._answer()
 
-    def looks(self, tiles: int) -> dict[str, partial[None]]:
+    def looks(self, tiles: int) -> dict[str, Callable[[], object]]:
         """Give what looks at one frame, by the name of its row."""
         return {
             f"anomalib {kind}": partial(self.look, kind, tiles) for kind in ("torch", "openvino")

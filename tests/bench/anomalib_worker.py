@@ -3,12 +3,11 @@
     python anomalib_worker.py THREADS
 
 For each line ``KIND TILES``, KIND ``torch`` or ``openvino``, it looks at so many tiles of 256 x 256
-pixels, one after the other, and answers with the seconds that it took. Weights are random: they do
-not change what is computed.
+pixels, one after the other, and answers with a line. Weights are random: they do not change what is
+computed.
 """
 
 import sys
-import time
 from collections.abc import Callable
 
 import openvino
@@ -65,9 +64,8 @@ def main() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         kind, tiles = line.split()
-        began = time.perf_counter()
         looks[kind](int(tiles))
-        print(time.perf_counter() - began, flush=True)
+        print("looked", flush=True)
 
 
 if __name__ == "__main__":

@@ -94,14 +94,15 @@ def subjects(
 
     found = [Subject("plain torch fp32", plain, full, Precision.FP32)]
     if anomalib is not None:
-        looks = anomalib.looks(len(cut))
-        found += [Subject(n, look, full, Precision.FP32) for n, look in looks.items()]
+        peers = anomalib.looks(len(cut))
+        found += [Subject(n, peer, full, Precision.FP32) for n, peer in peers.items()]
     precisions = [p for p in Precision if p is not Precision.BF16 or has_bf16()]
     here = backends("cpu")
     if Backend.OPENVINO in here:
-        for p in set(precisions) - {Precision.REDUCED}:
-            looks_ = openvino_plain.looks(detector, cut, p, threads)
-            found += [Subject(n, look, full, p) for n, look in looks_.items()]
+        for p in precisions:
+            if p is not Precision.REDUCED:
+                peers = openvino_plain.looks(detector, cut, p, threads)
+                found += [Subject(n, peer, full, p) for n, peer in peers.items()]
     for backend in here:
         for precision in precisions:
             engine = Engine(

@@ -22,7 +22,7 @@ from daemon.simulator.scene import CameraScene, PixelFormat, Scene, TriggerMode
 from models import recipe as recipes
 from models import recipe_store as store
 from models.recipe import LoadedRecipe
-from tests.bench.paced import Paced, Told, images
+from tests.bench.paced import SERIAL, Paced, Told, images
 from tests.system.line import Line, station
 
 LAUNCH = """
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     given = recipes.load(options.recipe.resolve())
     shown = images(given, options.images)
-    camera = CameraScene("A1", shown, PixelFormat.RGB8, trigger=TriggerMode.HARDWARE)
+    camera = CameraScene(SERIAL, shown, PixelFormat.RGB8, trigger=TriggerMode.HARDWARE)
     command = (sys.executable, "-c", LAUNCH.format(nice=options.nice))
     more = f"\n[engine]\nthreads = {options.threads}\n[images]\nkeep = 'none'\n"
 
