@@ -172,12 +172,12 @@ def measure(
                 "seconds": seconds,
                 "gflop": subject.gflop,
                 "floor_seconds": floor,
-                "of_plain": first / seconds,
+                "of_first": first / seconds,
             }
         )
         print(
-            f"  {subject.name:32} {1000 * seconds:9.1f} ms  {first / seconds:5.2f} x plain fp32"
-            f"  floor {1000 * floor:8.1f} ms ({floor / seconds:.0%})",
+            f"  {subject.name:32} {1000 * seconds:9.1f} ms  {first / seconds:5.2f} x"
+            f" {those[0].name}  floor {1000 * floor:8.1f} ms ({floor / seconds:.0%})",
             flush=True,
         )
     return {
